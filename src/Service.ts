@@ -1,0 +1,47 @@
+import { HttpServer } from "@effect/platform"
+import { Effect, Layer } from "effect"
+import { Suites } from "./capability/Suites.ts"
+import { welcome } from "./cli/Welcome.ts"
+import * as Http from "./http/Http.ts"
+import { ApiKeys } from "./identity/ApiKeys.ts"
+import { Authenticator } from "./identity/Authenticator.ts"
+import { Bootstrap } from "./identity/Bootstrap.ts"
+import { Users } from "./identity/Users.ts"
+import * as Logging from "./platform/Logging.ts"
+import * as Platform from "./platform/Platform.ts"
+import { Collector } from "./session/Collector.ts"
+import { Sessions } from "./session/Sessions.ts"
+import { Uploads } from "./session/Uploads.ts"
+import { Metrics } from "./telemetry/Metrics.ts"
+
+const services = Layer.mergeAll(
+  Authenticator.Default,
+  ApiKeys.Default,
+  Users.Default,
+  Suites.Default,
+  Sessions.Default,
+  Uploads.Default,
+  Collector.Default,
+  Bootstrap.Default,
+  Metrics.Default
+)
+
+/** Once it listens: tells the operator where, and begins to collect what earlier uploads left. */
+const listening = (first_key: string | undefined) =>
+  Layer.scopedDiscard(
+    Effect.gen(function* () {
+      const collector = yield* Collector
+      yield* HttpServer.addressWith((address) => welcome(address, first_key))
+      yield* Effect.forkScoped(collector.run)
+    })
+  ).pipe(Layer.provideMerge(Http.layer))
+
+/** The whole service as one layer over its settings: `main` launches it, tests run it in their scope. */
+export const layer = Bootstrap.pipe(
+  Effect.flatMap((bootstrap) => bootstrap.run()),
+  Effect.map(listening),
+  Layer.unwrapEffect,
+  Layer.provideMerge(services),
+  Layer.provideMerge(Platform.layer),
+  Layer.provide(Logging.layer)
+)

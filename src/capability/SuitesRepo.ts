@@ -1,0 +1,65 @@
+import { SqlClient } from "@effect/sql"
+import { Effect } from "effect"
+import { type CreateSuite, Suite, SuiteInUse, SuiteNameTaken, type UpdateSuite } from "../domain/capability/Suite.ts"
+import type { OrganizationId, SuiteId } from "../domain/Ids.ts"
+import type { Keyset as Position } from "../domain/Page.ts"
+import type { Tenant } from "../domain/Principal.ts"
+import { Id } from "../platform/Id.ts"
+import * as Keyset from "../platform/Keyset.ts"
+import * as Rows from "../platform/Rows.ts"
+import { orDefect, violates } from "../platform/SqlFailure.ts"
+
+const Positioned = Keyset.Positioned(Suite.fields)
+
+/** Rows of `suites`. */
+export class SuitesRepo extends Effect.Service<SuitesRepo>()("capability/SuitesRepo", {
+  effect: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const id = yield* Id
+    const columns = sql`id, name, description, version, base_url, created_at, updated_at`
+    const visible = ({ org_id, suite_ids }: Tenant) =>
+      suite_ids === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and ${sql.in("id", suite_ids)}`
+
+    const insert = (org_id: OrganizationId, suite: CreateSuite) =>
+      sql`insert into suites ${sql.insert({ id: id.next(), org_id, ...suite })} returning ${columns}`.pipe(
+        Effect.mapError((error) =>
+          violates(error, "suites_org_name_unique") ? new SuiteNameTaken({ name: suite.name }) : error
+        ),
+        (query) => Rows.one(Suite, query)
+      )
+
+    const list = (
+      tenant: Tenant,
+      filter: { readonly q?: string | undefined },
+      keyset: Position | undefined,
+      limit: number
+    ) =>
+      Rows.all(
+        Positioned,
+        sql`select ${columns}, ${Keyset.position_at(sql)} from suites
+          where ${visible(tenant)} and ${Keyset.after(sql, keyset)}
+            and ${filter.q === undefined ? sql`true` : sql`position(lower(${filter.q}) in lower(name || ' ' || description)) > 0`}
+          order by created_at desc, id desc limit ${limit + 1}`
+      )
+
+    const find = (tenant: Tenant, suite_id: SuiteId) =>
+      Rows.first(Suite, sql`select ${columns} from suites where ${visible(tenant)} and id = ${suite_id}`)
+
+    const update = (tenant: Tenant, suite_id: SuiteId, change: UpdateSuite) =>
+      sql`update suites set ${sql.update({ ...change })}, updated_at = now()
+        where ${visible(tenant)} and id = ${suite_id} returning ${columns}`.pipe(
+        Effect.mapError((error) =>
+          violates(error, "suites_org_name_unique") ? new SuiteNameTaken({ name: String(change.name) }) : error
+        ),
+        (query) => Rows.first(Suite, query)
+      )
+
+    const remove = (tenant: Tenant, suite_id: SuiteId) =>
+      sql`delete from suites where ${visible(tenant)} and id = ${suite_id}`.pipe(
+        Effect.mapError((error) => (violates(error, "sessions_suite") ? new SuiteInUse({ id: suite_id }) : error)),
+        orDefect
+      )
+
+    return { insert, list, find, update, remove } as const
+  })
+}) {}

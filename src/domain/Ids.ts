@@ -1,0 +1,39 @@
+import { Schema } from "effect"
+
+const id = <const Brand extends string>(brand: Brand) =>
+  Schema.UUID.pipe(
+    Schema.brand(brand),
+    Schema.annotations({
+      identifier: brand,
+      title: brand,
+      description: "UUIDv7",
+      jsonSchema: { type: "string", format: "uuid" }
+    })
+  )
+
+export const OrganizationId = id("OrganizationId")
+export type OrganizationId = typeof OrganizationId.Type
+
+export const UserId = id("UserId")
+export type UserId = typeof UserId.Type
+
+export const AgentId = id("AgentId")
+export type AgentId = typeof AgentId.Type
+
+export const MembershipId = id("MembershipId")
+export type MembershipId = typeof MembershipId.Type
+
+export const ApiKeyId = id("ApiKeyId")
+export type ApiKeyId = typeof ApiKeyId.Type
+
+export const SuiteId = id("SuiteId")
+export type SuiteId = typeof SuiteId.Type
+
+export const SessionId = id("SessionId")
+export type SessionId = typeof SessionId.Type
+
+export const SessionFileId = id("SessionFileId")
+export type SessionFileId = typeof SessionFileId.Type
+
+export const AuditEntryId = id("AuditEntryId")
+export type AuditEntryId = typeof AuditEntryId.Type

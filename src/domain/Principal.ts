@@ -1,0 +1,90 @@
+import { Context, Effect, Schema } from "effect"
+import { Forbidden } from "./Errors.ts"
+import { AgentId, ApiKeyId, OrganizationId, type SuiteId, SuiteId as SuiteIdSchema, UserId } from "./Ids.ts"
+
+export const Role = Schema.Literal("owner", "admin", "member", "viewer").annotations({ identifier: "Role" })
+export type Role = typeof Role.Type
+
+export const Scope = Schema.Literal(
+  "*",
+  "keys:manage",
+  "sessions:read",
+  "sessions:write",
+  "suites:read",
+  "suites:write",
+  "system:read",
+  "users:read"
+).annotations({ identifier: "Scope", description: "`*` stands for everything that the role allows" })
+export type Scope = typeof Scope.Type
+
+export const AuthMethod = Schema.Literal("api_key").annotations({ identifier: "AuthMethod" })
+
+/** Who acts, for which organization, and how far. Every service call happens on behalf of one. */
+export class Principal extends Schema.Class<Principal>("Principal")({
+  org_id: OrganizationId,
+  user_id: Schema.NullOr(UserId),
+  agent_id: Schema.NullOr(AgentId),
+  role: Schema.NullOr(Role),
+  scopes: Schema.Array(Scope),
+  /** The only suites this principal may see; null: all of the organization. */
+  suite_ids: Schema.NullOr(Schema.Array(SuiteIdSchema)),
+  key_id: Schema.NullOr(ApiKeyId),
+  auth_method: AuthMethod
+}) {}
+
+export class CurrentPrincipal extends Context.Tag("domain/CurrentPrincipal")<CurrentPrincipal, Principal>() {}
+
+const viewer: ReadonlyArray<Scope> = ["sessions:read", "suites:read", "users:read", "system:read"]
+const member: ReadonlyArray<Scope> = [...viewer, "sessions:write", "suites:write", "keys:manage"]
+
+/** The most that a role can hold; a key's scopes are cut down to this at each request. */
+const roleScopes: Record<Role, ReadonlyArray<Scope>> = { viewer, member, admin: member, owner: member }
+
+/** True when the principal's key names the scope (or `*`) and its role allows it. */
+export const holds = (principal: Principal, scope: Scope): boolean =>
+  (principal.scopes.includes(scope) || principal.scopes.includes("*")) &&
+  (principal.role === null || scope === "*" || roleScopes[principal.role].includes(scope))
+
+/** Everything that the principal may do: what a new key of theirs can be given. */
+export const effectiveScopes = (principal: Principal): ReadonlyArray<Scope> =>
+  Scope.literals.filter((scope) => (scope === "*" ? principal.scopes.includes("*") : holds(principal, scope)))
+
+/** A check on the current principal that composes: fails with {@link Forbidden} or lets pass. */
+export type Policy = Effect.Effect<void, Forbidden, CurrentPrincipal>
+
+export const policy = (allows: (principal: Principal) => boolean, detail: string): Policy =>
+  Effect.flatMap(CurrentPrincipal, (principal) =>
+    allows(principal) ? Effect.void : Effect.fail(new Forbidden({ detail }))
+  )
+
+export const scope = (needed: Scope): Policy =>
+  policy((principal) => holds(principal, needed), `the scope ${needed} is needed`)
+
+export const role = (...roles: ReadonlyArray<Role>): Policy =>
+  policy(
+    (principal) => principal.role !== null && roles.includes(principal.role),
+    `one of the roles ${roles.join(", ")} is needed`
+  )
+
+/** Principals whose key is restricted to some suites may not do what reaches beyond them. */
+export const unrestricted: Policy = policy(
+  (principal) => principal.suite_ids === null,
+  "a key that is restricted to some suites cannot do this"
+)
+
+export const all = (...policies: ReadonlyArray<Policy>): Policy => Effect.all(policies, { discard: true })
+
+export const any = (first: Policy, ...others: ReadonlyArray<Policy>): Policy =>
+  others.reduce((left, right) => Effect.orElse(left, () => right), first)
+
+/** Runs the effect only when the policy lets the current principal pass. */
+export const withPolicy =
+  (check: Policy) =>
+  <A, E, R>(self: Effect.Effect<A, E, R>): Effect.Effect<A, E | Forbidden, R | CurrentPrincipal> =>
+    Effect.zipRight(check, self)
+
+/** What every query of a tenant's rows filters by. */
+export interface Tenant {
+  readonly org_id: OrganizationId
+  readonly suite_ids: ReadonlyArray<SuiteId> | null
+}

@@ -1,0 +1,64 @@
+import { HttpApiBuilder, HttpApiSwagger, HttpMiddleware } from "@effect/platform"
+import { BunHttpServer } from "@effect/platform-bun"
+import { Effect, Layer, Schema } from "effect"
+import { Api } from "../api/Api.ts"
+import { Settings } from "../platform/Settings.ts"
+import * as ApiKeysHttp from "./ApiKeysHttp.ts"
+import * as Authentication from "./Authentication.ts"
+import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
+import * as MetricsPort from "./MetricsPort.ts"
+import * as Rim from "./Rim.ts"
+import * as SessionsHttp from "./SessionsHttp.ts"
+import * as SuitesHttp from "./SuitesHttp.ts"
+import * as SystemHttp from "./SystemHttp.ts"
+import * as UsersHttp from "./UsersHttp.ts"
+
+/** The address cannot be listened on. */
+export class AddressInUse extends Schema.TaggedError<AddressInUse>("http/AddressInUse")("AddressInUse", {
+  host: Schema.String,
+  port: Schema.Number,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `cannot listen on ${this.host}:${this.port}: ${this.reason}. Is another service running there? Set PORT (or HOST)`
+  }
+}
+
+const groups = Layer.mergeAll(
+  SystemHttp.layer,
+  UsersHttp.layer,
+  ApiKeysHttp.layer,
+  SuitesHttp.layer,
+  SessionsHttp.layer
+)
+
+const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))
+
+/** The listening socket. Bodies are bounded by the handlers; quiet streams are not cut by the server. */
+const server = Layer.unwrapEffect(
+  Effect.map(Settings, ({ server: { host, port } }) =>
+    BunHttpServer.layer({ hostname: host, port, maxRequestBodySize: Number.MAX_SAFE_INTEGER, idleTimeout: 0 }).pipe(
+      // Bun throws while the layer is built; its error carries the reason.
+      Layer.catchAllCause((cause) =>
+        Layer.fail(new AddressInUse({ host, port, reason: String(cause).split("\n")[0] ?? "" }))
+      )
+    )
+  )
+)
+
+/** The whole HTTP server; it listens while its scope is open, and drains before that closes. */
+export const layer = drainOnShutdown.pipe(
+  Layer.provideMerge(
+    HttpApiBuilder.serve().pipe(
+      Layer.provide(HttpApiSwagger.layer({ path: "/docs" })),
+      // Added last, so outermost: a preflight request needs no answer of ours.
+      Layer.provide(Rim.layer),
+      Layer.provide(Rim.corsLayer),
+      Layer.provide(api),
+      HttpMiddleware.withTracerDisabledWhen(() => true)
+    )
+  ),
+  Layer.provide(MetricsPort.layer),
+  Layer.provideMerge(server),
+  Layer.provide(Lifecycle.Default)
+)

@@ -1,0 +1,145 @@
+import {
+  Headers,
+  HttpApiBuilder,
+  type HttpApp,
+  HttpMiddleware,
+  HttpServerRequest,
+  HttpServerResponse
+} from "@effect/platform"
+import { Cause, Clock, Effect, Option } from "effect"
+import { document } from "../api/Api.ts"
+import { Unavailable } from "../domain/Errors.ts"
+import { RequestInfo } from "../domain/RequestInfo.ts"
+import { Id } from "../platform/Id.ts"
+import { Settings } from "../platform/Settings.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
+import { resolve } from "./aliases.ts"
+import { pagePolicy } from "./Docs.ts"
+import { Lifecycle } from "./Lifecycle.ts"
+import * as Problems from "./Problems.ts"
+
+const pages = new Set(["/docs", "/redoc"])
+const probes = new Set(["/ready", "/live", "/health", "/metrics"])
+
+const securityHeaders = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-opener-policy": "same-origin"
+}
+
+const templates = [...Object.keys(document.paths), ...pages]
+const patterns = templates.map((template) => ({
+  template,
+  pattern: new RegExp(`^${template.replaceAll(/[.]/g, "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`)
+}))
+
+/** The contract's path that a request's path belongs to: a bounded set, fit for a metric's label. */
+const templateOf = (path: string): string | undefined => patterns.find(({ pattern }) => pattern.test(path))?.template
+
+const shuttingDown = new Unavailable({ detail: "the service is shutting down", retry_after_s: 5 })
+
+// A caller's id is kept when it can stand in a log line and a header as it is.
+const acceptable = /^[\w.:+/=-]{1,128}$/
+
+/** curl's `-d` says that its body is a form, and means JSON: only the token endpoint takes forms. */
+const asJson = (headers: Headers.Headers, url: string): Headers.Headers =>
+  headers["content-type"] === "application/x-www-form-urlencoded" &&
+  !url.startsWith("/auth/") &&
+  !/^\/v1\/sessions($|\?)/.test(url)
+    ? Headers.set(headers, "content-type", "application/json")
+    : headers
+
+/**
+ * What holds for every request: an id, an answer in problem documents whatever goes wrong, security
+ * headers, one log line, one measurement, and the drain at shutdown.
+ */
+const rim = Effect.gen(function* () {
+  const { observability, app_env } = yield* Settings
+  const id = yield* Id
+  const metrics = yield* Metrics
+  const lifecycle = yield* Lifecycle
+  const strict = app_env === "production" ? { "strict-transport-security": "max-age=31536000" } : {}
+
+  return (app: HttpApp.Default): HttpApp.Default =>
+    Effect.gen(function* () {
+      const incoming = yield* HttpServerRequest.HttpServerRequest
+      const url = resolve(incoming.url)
+      const request = incoming.modify({ url, headers: asJson(incoming.headers, url) })
+      const path = url.split("?")[0] ?? "/"
+      const given = incoming.headers["x-request-id"]
+      const request_id = given !== undefined && acceptable.test(given) ? given : id.next()
+      const info = { request_id, ip: Option.getOrNull(incoming.remoteAddress) }
+      const started = yield* Clock.currentTimeMillis
+      lifecycle.enter()
+      metrics.active.inc()
+
+      const refused = lifecycle.isDraining() && !probes.has(path)
+      const handled: Effect.Effect<
+        HttpServerResponse.HttpServerResponse,
+        Unavailable,
+        HttpServerRequest.HttpServerRequest
+      > = refused ? Effect.fail(shuttingDown) : app
+      const answered = handled.pipe(
+        Effect.catchAllCause((cause) =>
+          Cause.isInterruptedOnly(cause)
+            ? Effect.interrupt
+            : Problems.answer(cause, request, (known) => templateOf(known) !== undefined)
+        ),
+        Effect.map((response) =>
+          HttpServerResponse.setHeaders(response, {
+            ...securityHeaders,
+            ...strict,
+            "content-security-policy": pages.has(path) ? pagePolicy : "default-src 'none'; frame-ancestors 'none'",
+            "x-request-id": request_id
+          })
+        ),
+        Effect.onExit((exit) =>
+          Effect.flatMap(Clock.currentTimeMillis, (now) => {
+            lifecycle.leave()
+            metrics.active.dec()
+            const status = exit._tag === "Success" ? exit.value.status : 499
+            const duration = now - started
+            metrics.requests.observe(
+              { method: incoming.method, route: templateOf(path) ?? "unmatched", status: String(status) },
+              duration / 1000
+            )
+            return observability.log_requests
+              ? Effect.logInfo(`${incoming.method} ${path} ${status} ${duration} ms`)
+              : Effect.void
+          })
+        )
+      )
+      // From here on nothing fails: every cause was answered, or is the client's going away.
+      return yield* answered.pipe(
+        Effect.provideService(HttpServerRequest.HttpServerRequest, request),
+        Effect.provideService(RequestInfo, info),
+        Effect.annotateLogs("request_id", request_id)
+      )
+    })
+})
+
+export const layer = HttpApiBuilder.middleware(rim)
+
+/** Cross-origin rules, only where origins are configured. */
+export const corsLayer = HttpApiBuilder.middleware(
+  Effect.map(Settings, ({ server: { cors_origins } }) =>
+    cors_origins.length === 0
+      ? (app: HttpApp.Default) => app
+      : HttpMiddleware.cors({
+          allowedOrigins: cors_origins.includes("*") ? () => true : cors_origins,
+          allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+          allowedHeaders: [
+            "authorization",
+            "x-api-key",
+            "content-type",
+            "idempotency-key",
+            "x-request-id",
+            "range",
+            "if-none-match"
+          ],
+          exposedHeaders: ["x-request-id", "etag", "retry-after", "content-range", "content-disposition"],
+          maxAge: 600
+        })
+  )
+)

@@ -1,0 +1,100 @@
+import { SqlClient } from "@effect/sql"
+import { Effect, Schema } from "effect"
+import { ApiKeyId, OrganizationId as Org, type OrganizationId, SuiteId, UserId } from "../domain/Ids.ts"
+import { ApiKey } from "../domain/identity/ApiKey.ts"
+import type { Keyset as Position } from "../domain/Page.ts"
+import { Role, Scope } from "../domain/Principal.ts"
+import { Id } from "../platform/Id.ts"
+import * as Keyset from "../platform/Keyset.ts"
+import * as Rows from "../platform/Rows.ts"
+import { orDefect } from "../platform/SqlFailure.ts"
+
+export interface NewKey {
+  readonly org_id: OrganizationId
+  readonly user_id: UserId
+  readonly name: string
+  readonly prefix: string
+  readonly hash: string
+  readonly scopes: ReadonlyArray<Scope>
+  readonly suite_ids: ReadonlyArray<SuiteId> | null
+  readonly expires_at: Date | null
+}
+
+/** What authentication needs of a key and its owner, read at once. */
+export const KeyOwner = Schema.Struct({
+  id: ApiKeyId,
+  org_id: Org,
+  user_id: UserId,
+  role: Role,
+  scopes: Schema.Array(Scope),
+  suite_ids: Schema.NullOr(Schema.Array(SuiteId)),
+  expires_at: ApiKey.fields.expires_at
+})
+export type KeyOwner = typeof KeyOwner.Type
+
+const Positioned = Keyset.Positioned(ApiKey.fields)
+
+/** Whose keys: an organization's, or only one user's of it. */
+interface Owned {
+  readonly org_id: OrganizationId
+  readonly user_id: UserId | null
+}
+
+/** Rows of `api_keys`. */
+export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeysRepo", {
+  effect: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const id = yield* Id
+    const columns = sql`id, user_id, name, prefix, scopes, suite_ids, expires_at, last_used_at, revoked_at, created_at, updated_at`
+    const owned = ({ org_id, user_id }: Owned) =>
+      user_id === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and user_id = ${user_id}`
+
+    const insert = (key: NewKey) =>
+      Rows.one(ApiKey, sql`insert into api_keys ${sql.insert({ id: id.next(), ...key })} returning ${columns}`)
+
+    const list = (owner: Owned, keyset: Position | undefined, limit: number) =>
+      Rows.all(
+        Positioned,
+        sql`select ${columns}, ${Keyset.position_at(sql)} from api_keys
+          where ${owned(owner)} and ${Keyset.after(sql, keyset)} order by created_at desc, id desc limit ${limit + 1}`
+      )
+
+    const find = (owner: Owned, key_id: ApiKeyId) =>
+      Rows.first(ApiKey, sql`select ${columns} from api_keys where ${owned(owner)} and id = ${key_id}`)
+
+    const update = (
+      owner: Owned,
+      key_id: ApiKeyId,
+      change: { readonly name?: string; readonly expires_at?: Date | null }
+    ) =>
+      Rows.first(
+        Schema.Struct({ ...ApiKey.fields, hash: Schema.String }),
+        sql`update api_keys set ${sql.update(change)}, updated_at = now()
+          where ${owned(owner)} and id = ${key_id} returning ${columns}, hash`
+      )
+
+    const revoke = (owner: Owned, key_id: ApiKeyId) =>
+      Rows.first(
+        Schema.Struct({ hash: Schema.String }),
+        sql`update api_keys set revoked_at = coalesce(revoked_at, now()), updated_at = now()
+          where ${owned(owner)} and id = ${key_id} returning hash`
+      )
+
+    const byHash = (hash: string) =>
+      Rows.first(
+        KeyOwner,
+        sql`select k.id, k.org_id, k.user_id, m.role, k.scopes, k.suite_ids, k.expires_at
+          from api_keys k join memberships m on m.org_id = k.org_id and m.user_id = k.user_id
+          where k.hash = ${hash} and k.revoked_at is null`
+      )
+
+    /** Writes when keys were last used, many at once. */
+    const touch = (used: ReadonlyArray<{ readonly id: ApiKeyId; readonly at: Date }>) =>
+      orDefect(
+        Effect.asVoid(sql`update api_keys k set last_used_at = greatest(k.last_used_at, u.at)
+          from jsonb_to_recordset(${JSON.stringify(used)}::jsonb) as u(id uuid, at timestamptz) where k.id = u.id`)
+      )
+
+    return { insert, list, find, update, revoke, byHash, touch } as const
+  })
+}) {}

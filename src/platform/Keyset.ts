@@ -1,0 +1,64 @@
+import type { SqlClient, Statement } from "@effect/sql"
+import { Effect, Schema } from "effect"
+import { BadRequest, Issue } from "../domain/Errors.ts"
+import { Cursor, type Keyset } from "../domain/Page.ts"
+
+const decode = Schema.decodeUnknown(Cursor)
+const encode = Schema.encodeSync(Cursor)
+
+const notOurs = new BadRequest({
+  detail: "cursor is not one that this service made",
+  errors: [new Issue({ path: "cursor", message: "not a cursor of this list" })]
+})
+
+/** The position behind a caller's cursor, or undefined for the first page. */
+export const position = (cursor: string | undefined): Effect.Effect<Keyset | undefined, BadRequest> =>
+  cursor === undefined
+    ? Effect.succeed(undefined)
+    : Effect.mapError(decode(cursor), () => notOurs)
+
+/** `and`-able condition for the rows after a position, newest first. */
+export const after = (sql: SqlClient.SqlClient, keyset: Keyset | undefined): Statement.Fragment =>
+  keyset === undefined
+    ? sql`true`
+    : sql`(created_at, id) < ('epoch'::timestamptz + ${keyset.at}::bigint * interval '1 microsecond', ${keyset.id}::uuid)`
+
+/** The column that {@link page} makes cursors of. */
+export const position_at = (sql: SqlClient.SqlClient): Statement.Fragment =>
+  sql`(extract(epoch from created_at) * 1000000)::bigint as position_at`
+
+/** A row's schema together with that column. */
+export const Positioned = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
+  Schema.Struct({ ...fields, position_at: Schema.Int })
+
+/** Cuts `limit + 1` rows into a page. */
+export const page = <A extends { readonly id: string }>(
+  rows: ReadonlyArray<A & { readonly position_at: number }>,
+  limit: number
+): { readonly items: ReadonlyArray<A>; readonly next_cursor: string | null } => {
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  return {
+    items,
+    next_cursor: rows.length > limit && last !== undefined ? encode({ at: last.position_at, id: last.id }) : null
+  }
+}
+
+const decodePath = Schema.decodeUnknown(Schema.StringFromBase64Url)
+const encodePath = Schema.encodeSync(Schema.StringFromBase64Url)
+
+/** For lists in order of a path: the path behind a caller's cursor. */
+export const path = (cursor: string | undefined): Effect.Effect<string | undefined, BadRequest> =>
+  cursor === undefined
+    ? Effect.succeed(undefined)
+    : decodePath(cursor).pipe(
+        Effect.filterOrFail((text) => text.isWellFormed() && !text.includes("\u0000")),
+        Effect.mapError(() => notOurs)
+      )
+
+/** Cuts `limit + 1` rows in order of their path into a page. */
+export const pathPage = <A extends { readonly path: string }>(rows: ReadonlyArray<A>, limit: number) => {
+  const items = rows.slice(0, limit)
+  const last = items.at(-1)
+  return { items, next_cursor: rows.length > limit && last !== undefined ? encodePath(last.path) : null }
+}

@@ -1,0 +1,18 @@
+import Pg from "pg"
+
+const timestamptz = 1184
+const bigint = 20
+
+/** `2026-01-02 03:04:05.678+00` as ISO 8601; the service runs its sessions in UTC. */
+const toIso = (text: string) => (text.endsWith("+00") ? `${text.slice(0, -3).replace(" ", "T")}Z` : new Date(text).toISOString())
+
+/**
+ * How values arrive from PostgreSQL: points in time as ISO text, so that one schema reads the row
+ * and the JSON alike; bigint as number, as all of ours are counts and sizes below 2^53.
+ */
+export const types: Pg.CustomTypesConfig = {
+  getTypeParser: (oid: number, format?: "text" | "binary") => {
+    if (oid === timestamptz) return toIso
+    return oid === bigint ? Number : Pg.types.getTypeParser(oid, format)
+  }
+}

@@ -1,0 +1,57 @@
+import { Effect } from "effect"
+
+const KIB = 1024
+export const MIB = 1024 * KIB
+
+/** What one permit stands for, and the size of the buffers that are used again. */
+const PART_BUFFER = 16 * MIB
+/** An object is held in a small buffer until it outgrows this. */
+export const SMALL_LIMIT = MIB
+/** The most small objects held at once by all uploads. */
+const SMALL_BUFFERS = 64
+
+const MIN_PART = 8 * MIB
+const UNKNOWN_PART = 16 * MIB
+export const MAX_PARTS = 10_000
+
+/**
+ * The size of all parts but the last: some stores want them equal, S3 wants at most 10,000 of at
+ * least 5 MiB.
+ */
+export const partSize = (size_hint: number | undefined): number =>
+  size_hint === undefined ? UNKNOWN_PART : Math.max(MIN_PART, Math.ceil(size_hint / MAX_PARTS / MIB) * MIB)
+
+/** A buffer that its owner gives back once. */
+export interface Held {
+  bytes: Uint8Array<ArrayBuffer>
+  readonly small: boolean
+  readonly release: Effect.Effect<void>
+}
+
+/** The memory of all uploads: both kinds are bounded, and who gets none waits. */
+export interface Buffers {
+  readonly part: (size: number) => Effect.Effect<Held>
+  readonly small: (size: number) => Effect.Effect<Held>
+}
+
+export const makeBuffers = (part_buffers: number): Buffers => {
+  const parts = Effect.unsafeMakeSemaphore(part_buffers)
+  const smalls = Effect.unsafeMakeSemaphore(SMALL_BUFFERS)
+  const free: Array<Uint8Array<ArrayBuffer>> = []
+  return {
+    // Parts above 16 MiB (objects above 156 GiB) weigh as much as they take and are not kept.
+    part: (size) => {
+      const weight = Math.min(part_buffers, Math.ceil(size / PART_BUFFER))
+      return Effect.map(parts.take(weight), () => {
+        const whole = size > PART_BUFFER ? new Uint8Array(size) : (free.pop() ?? new Uint8Array(PART_BUFFER))
+        const release = Effect.suspend(() => {
+          if (whole.length === PART_BUFFER) free.push(whole)
+          return parts.release(weight)
+        })
+        return { bytes: whole.subarray(0, size), small: false, release }
+      })
+    },
+    small: (size) =>
+      Effect.map(smalls.take(1), () => ({ bytes: new Uint8Array(size), small: true, release: smalls.release(1) }))
+  }
+}

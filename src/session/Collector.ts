@@ -1,0 +1,98 @@
+import { Clock, Duration, Effect, Option, Schedule, Stream } from "effect"
+import { firstIdAt, idTime } from "../platform/Id.ts"
+import { ObjectStore } from "../platform/ObjectStore.ts"
+import { Settings } from "../platform/Settings.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
+import { clearSpool } from "./Spool.ts"
+import { IdempotencyRepo } from "./IdempotencyRepo.ts"
+import { Removals } from "./Removals.ts"
+import { grace, UploadLeases } from "./UploadLeases.ts"
+
+/** Between two looks at the whole store, only what began within this span is looked at. */
+const recent = Duration.hours(25)
+const batchSize = 500
+
+const isId = (name: string) => /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(name)
+const sessionPrefix = /^orgs\/([^/]+)\/sessions\/([^/]+)\/$/
+
+/**
+ * Removes what cut-off uploads and deletions left in the object store: session folders, temp
+ * folders and open multipart uploads that no row and no live lease speaks for. Runs on every node;
+ * two at once do no harm.
+ */
+export class Collector extends Effect.Service<Collector>()("session/Collector", {
+  dependencies: [UploadLeases.Default, Removals.Default, IdempotencyRepo.Default, Metrics.Default],
+  effect: Effect.gen(function* () {
+    const store = yield* ObjectStore
+    const leases = yield* UploadLeases
+    const removals = yield* Removals
+    const keys = yield* IdempotencyRepo
+    const metrics = yield* Metrics
+    const { data, ingest } = yield* Settings
+
+    const prefixes = (since: number) =>
+      store.folders("orgs/").pipe(
+        Stream.filter(isId),
+        Stream.flatMap((org) => {
+          const folder = `orgs/${org}/sessions/`
+          return Stream.map(store.folders(folder, firstIdAt(since)), (session) => `${folder}${session}/`)
+        }),
+        Stream.concat(Stream.map(store.pending("orgs/"), ({ prefix }) => prefix))
+      )
+
+    /** Removes the remains of sessions that began before `now - grace`; answers their prefixes. */
+    const sweep = (since: number, now: number, dry_run: boolean) =>
+      prefixes(since).pipe(
+        Stream.filterMap((prefix) => {
+          const id = sessionPrefix.exec(prefix)?.[2]
+          const old = id !== undefined && isId(id) && idTime(id) < now - Duration.toMillis(grace)
+          return old ? Option.some({ prefix, id }) : Option.none()
+        }),
+        Stream.grouped(batchSize),
+        Stream.mapEffect((group) =>
+          Effect.gen(function* () {
+            const found = new Set(yield* leases.orphans([...group].map(({ id }) => id)))
+            const remains = [...new Set([...group].filter(({ id }) => found.has(id)).map(({ prefix }) => prefix))]
+            if (!dry_run) {
+              yield* Effect.forEach(remains, (prefix) => store.removePrefix(prefix), { discard: true })
+              metrics.collected.inc(remains.length)
+            }
+            return remains
+          })
+        ),
+        Stream.runCollect,
+        Effect.map((groups) => [...groups].flat())
+      )
+
+    /**
+     * One collection. With `whole` everything is looked at, otherwise what began lately.
+     * A dry run removes nothing and answers what it would have removed.
+     */
+    const collect = Effect.fn("Collector.collect")(function* (options: { readonly whole: boolean; readonly dry_run: boolean }) {
+      const now = yield* Clock.currentTimeMillis
+      const removed = yield* sweep(options.whole ? 0 : now - Duration.toMillis(recent), now, options.dry_run)
+      if (!options.dry_run) {
+        yield* Effect.forEach(yield* removals.noted, removals.carryOut, { discard: true })
+        yield* leases.forgetEnded
+        yield* keys.forgetAllExpired
+        yield* clearSpool(data.data_dir)
+      }
+      if (removed.length > 0) yield* Effect.logInfo(`${removed.length} remains of cut-off uploads ${options.dry_run ? "found" : "removed"}`)
+      return removed
+    })
+
+    const guarded = (whole: boolean) =>
+      collect({ whole, dry_run: false }).pipe(
+        Effect.asVoid,
+        Effect.catchAllCause((cause) => Effect.logWarning("a collection failed; the next one goes on", cause))
+      )
+
+    /** Collects once over everything, then on and on over what is recent. */
+    const run = Effect.zipRight(
+      guarded(true),
+      Effect.schedule(guarded(false), Schedule.spaced(ingest.upload_gc_interval))
+    )
+
+    return { collect, run } as const
+  })
+}) {}

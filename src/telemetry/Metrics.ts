@@ -1,0 +1,57 @@
+import { Effect } from "effect"
+import { Counter, Gauge, Histogram, Registry } from "prom-client"
+
+/** What the service counts, in Prometheus' exposition format. */
+export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
+  sync: () => {
+    const registers = [new Registry()]
+    const requests = new Histogram({
+      name: "tracepipe_http_request_duration_seconds",
+      help: "Time from a request's arrival to its answer's head",
+      labelNames: ["method", "route", "status"] as const,
+      buckets: [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 30, 300],
+      registers
+    })
+    const active = new Gauge({ name: "tracepipe_http_requests_active", help: "Requests being answered", registers })
+    const uploads = new Gauge({ name: "tracepipe_uploads_active", help: "Uploads being taken", registers })
+    const uploadBytes = new Counter({ name: "tracepipe_upload_bytes_total", help: "Bytes of accepted sessions", registers })
+    const refusedUploads = new Counter({
+      name: "tracepipe_uploads_refused_total",
+      help: "Uploads refused or cut off, by reason",
+      labelNames: ["reason"] as const,
+      registers
+    })
+    const collected = new Counter({
+      name: "tracepipe_collected_prefixes_total",
+      help: "Remains of cut-off uploads that the collector removed",
+      registers
+    })
+    const started = Date.now()
+    new Gauge({
+      name: "process_resident_memory_bytes",
+      help: "Resident memory size in bytes",
+      registers,
+      collect() {
+        this.set(process.memoryUsage.rss())
+      }
+    })
+    new Gauge({
+      name: "process_cpu_seconds_total",
+      help: "User and system CPU time spent in seconds",
+      registers,
+      collect() {
+        const { user, system } = process.cpuUsage()
+        this.set((user + system) / 1e6)
+      }
+    })
+    new Gauge({
+      name: "process_start_time_seconds",
+      help: "Start time of the process since the epoch in seconds",
+      registers
+    }).set(started / 1000)
+    const exposition = Effect.promise(() => Promise.all(registers.map((registry) => registry.metrics()))).pipe(
+      Effect.map((texts) => texts.join("\n"))
+    )
+    return { requests, active, uploads, uploadBytes, refusedUploads, collected, exposition, started } as const
+  }
+}) {}
