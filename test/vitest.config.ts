@@ -1,12 +1,18 @@
+import { fileURLToPath } from "node:url"
 import { defineConfig } from "vitest/config"
 
+const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url))
+
 export default defineConfig({
+  resolve: { alias: { "redoc/bundles/redoc.standalone.js": path("support/redocBundle.ts") } },
   test: {
-    root: new URL("..", import.meta.url).pathname,
+    root: path(".."),
     include: ["test/**/*.test.ts"],
+    globalSetup: ["test/support/globalSetup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",
-    poolOptions: { forks: { maxForks: 2 } }
+    poolOptions: { forks: { maxForks: 2 } },
+    coverage: { provider: "istanbul", include: ["src/**"], reporter: ["text-summary", "json-summary"] }
   }
 })

@@ -60,12 +60,6 @@ export const policy = (allows: (principal: Principal) => boolean, detail: string
 export const scope = (needed: Scope): Policy =>
   policy((principal) => holds(principal, needed), `the scope ${needed} is needed`)
 
-export const role = (...roles: ReadonlyArray<Role>): Policy =>
-  policy(
-    (principal) => principal.role !== null && roles.includes(principal.role),
-    `one of the roles ${roles.join(", ")} is needed`
-  )
-
 /** Principals whose key is restricted to some suites may not do what reaches beyond them. */
 export const unrestricted: Policy = policy(
   (principal) => principal.suite_ids === null,
@@ -73,9 +67,6 @@ export const unrestricted: Policy = policy(
 )
 
 export const all = (...policies: ReadonlyArray<Policy>): Policy => Effect.all(policies, { discard: true })
-
-export const any = (first: Policy, ...others: ReadonlyArray<Policy>): Policy =>
-  others.reduce((left, right) => Effect.orElse(left, () => right), first)
 
 /** Runs the effect only when the policy lets the current principal pass. */
 export const withPolicy =

@@ -1,4 +1,4 @@
-import { HttpApiSchema } from "@effect/platform"
+import * as HttpApiSchema from "@effect/platform/HttpApiSchema"
 import { SchemaAST as AST } from "effect"
 
 /** What an RFC 9457 problem document says about a failure besides the failure's own fields. */

@@ -10,13 +10,7 @@ import { openLog } from "./postgres/ServerProgram.ts"
 import { DATABASE } from "./postgres/ServerRoles.ts"
 import { giveTo, serverUser } from "./postgres/ServerUser.ts"
 
-export {
-  type BundledPostgresError,
-  BundledPostgresFailed,
-  BundledPostgresUnavailable
-} from "./postgres/BundledPostgresError.ts"
-
-export interface BundledLogin {
+interface BundledLogin {
   readonly username: string
   readonly password: Redacted.Redacted
 }

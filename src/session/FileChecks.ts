@@ -97,7 +97,8 @@ class JsonCheck implements FileCheck {
   readonly #promised: boolean
   #shape: JsonShape | undefined
   #lines: JsonLines | undefined
-  #bytes = 0
+  /** Bytes that went by while it was undecided. */
+  #tried = 0
 
   /** @param promised the file's name says that it is JSON: then anything else is a problem */
   constructor(evidence: FileEvidence, promised: boolean) {
@@ -108,24 +109,31 @@ class JsonCheck implements FileCheck {
   }
 
   write(chunk: Uint8Array): void {
-    this.#bytes += chunk.length
     this.#shape?.write(chunk)
-    if (this.#shape?.kind === "other") this.#lines = undefined
+    // With no prefix allowed this is final: the first byte is no bracket.
+    if (!this.#promised && this.#shape?.kind === "other") this.#lines = undefined
     let from = 0
     while (this.#shape !== undefined && this.#lines !== undefined && from < chunk.length) {
-      const newline = chunk.indexOf(LF, from)
-      const end = newline < 0 ? chunk.length : newline + 1
-      this.#lines.write(chunk.subarray(from, end))
-      this.#decide(this.#lines.result)
-      from = end
+      from += this.#tryLine(this.#lines, chunk.subarray(from))
     }
     this.#lines?.write(chunk.subarray(from))
+  }
+
+  /** Undecided as yet: reads on to the next line end; the bytes it took. */
+  #tryLine(lines: JsonLines, bytes: Uint8Array): number {
+    const newline = bytes.indexOf(LF)
+    const line = newline < 0 ? bytes.length : newline + 1
+    const taken = lines.result.line_count === 0 ? Math.min(line, MAX_FIRST_LINE_BYTES - this.#tried) : line
+    lines.write(bytes.subarray(0, taken))
+    this.#tried += taken
+    this.#decide(lines.result)
+    return taken
   }
 
   #decide(lines: JsonLinesResult): void {
     if (lines.line_count > 1) this.#shape = undefined
     else if (lines.error_count > 0) this.#lines = undefined
-    else if (lines.line_count === 0 && this.#bytes > MAX_FIRST_LINE_BYTES) this.#lines = undefined
+    else if (lines.line_count === 0 && this.#tried >= MAX_FIRST_LINE_BYTES) this.#lines = undefined
   }
 
   end(): FileCheckResult {

@@ -13,7 +13,7 @@ const short = (text: string) => (text.length > MAX_TEXT ? `${text.slice(0, MAX_T
 const described = (value: unknown): string => {
   if (Array.isArray(value))
     return value.length === 0 ? "an empty array" : `an array of which the first is ${described(value[0])}`
-  if (!isObject(value)) return value === null ? "a scalar" : `a ${typeof value}`
+  if (!isObject(value)) return typeof value === "string" ? "a string" : "a scalar"
   const keys = Object.keys(value)
   return keys.length === 0 ? "an empty object" : `an object with ${keys.slice(0, MAX_KEYS).map(short).join(", ")}`
 }

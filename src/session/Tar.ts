@@ -51,10 +51,8 @@ const openExtract: Effect.Effect<Extract, never, Scope.Scope> = Effect.acquireRe
 
 const write = (tar: Extract, chunk: Uint8Array): Effect.Effect<void> =>
   Effect.async((resume) => {
-    const done = () => resume(Effect.void)
-    tar.once("drain", done)
-    if (tar.write(chunk)) done()
-    return Effect.sync(() => tar.off("drain", done))
+    if (tar.write(chunk)) resume(Effect.void)
+    else tar.once("drain", () => resume(Effect.void))
   })
 
 /** Puts the stream into the tar reader, whose errors come out with the entries. */

@@ -6,13 +6,12 @@ import { lockDataFolder } from "../../src/platform/DataFolder.ts"
 const data_dir = process.argv[2] ?? "./.data"
 
 const program = Effect.gen(function* () {
+  const told = new Promise((resolve) => process.once("SIGTERM", resolve))
   yield* lockDataFolder(data_dir)
   const began = performance.now()
   const connection = yield* BundledPostgres.start(data_dir)
   console.log(`READY ${Math.round(performance.now() - began)} ${connection.host}`)
-  yield* Effect.async<void>((resume) => {
-    process.once("SIGTERM", () => resume(Effect.void))
-  })
+  yield* Effect.promise(() => told)
 })
 
 await Effect.runPromise(Effect.scoped(program))

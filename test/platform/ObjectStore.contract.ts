@@ -1,6 +1,6 @@
 import { expect, layer } from "@effect/vitest"
 import { Deferred, Effect, Either, Exit, Fiber, type Layer, Stream } from "effect"
-import { ObjectNotFound, ObjectStore, type ObjectWriter } from "../../src/platform/ObjectStore.ts"
+import { type ObjectBatch, ObjectNotFound, ObjectStore, type ObjectWriter } from "../../src/platform/ObjectStore.ts"
 
 const MIB = 1024 * 1024
 
@@ -38,7 +38,7 @@ const type = { content_type: "application/octet-stream" }
 
 /** Writes and ends one object; the batch is the caller's to commit. */
 export const put = (
-  batch: { readonly writer: ObjectStore["Type"]["batch"] extends never ? never : Writer },
+  batch: ObjectBatch,
   path: string,
   bytes: Uint8Array,
   size_hint?: number
@@ -48,7 +48,6 @@ export const put = (
     yield* writeOdd(writer, bytes)
     yield* writer.end
   })
-type Writer = Effect.Effect.Success<ReturnType<ObjectStore["Type"]["batch"]>>["writer"]
 
 /** Commits objects below a prefix. */
 export const store = (prefix: string, objects: Readonly<Record<string, Uint8Array>>) =>
@@ -307,8 +306,8 @@ export const contract = <E>(name: string, options: ContractOptions<E>) =>
         yield* store(prefix, { file: bytes })
         const objects = yield* ObjectStore
         for (let turn = 0; turn < 20; turn++) {
-          const head = yield* collect(Stream.take(yield* objects.read(`${prefix}file`), 1))
-          expect(bytes.subarray(0, head[0]?.length)).toEqual(new Uint8Array(head[0] ?? []))
+          const [first = new Uint8Array(0)] = yield* collect(Stream.take(yield* objects.read(`${prefix}file`), 1))
+          expect(digest(first)).toBe(digest(bytes.subarray(0, first.length)))
           yield* objects.read(`${prefix}file`)
         }
         yield* same(`${prefix}file`, bytes)
@@ -343,7 +342,7 @@ export const contract = <E>(name: string, options: ContractOptions<E>) =>
         for (const [index, name] of names.entries()) {
           expect(yield* collect(objects.folders(folder, name))).toEqual(names.slice(index + 1))
         }
-        expect(yield* collect(objects.folders(folder, "b missing"))).toEqual(names.slice(5))
+        expect(yield* collect(objects.folders(folder, "b1"))).toEqual(names.slice(5))
         expect(yield* collect(objects.folders(`orgs/${org}/`))).toEqual(["examples", "sessions"])
         const listed = yield* collect(objects.list(`${folder}a/`))
         expect(listed.map(({ key, size_bytes }) => [key, size_bytes]).toSorted()).toEqual([

@@ -23,7 +23,7 @@ export const listsUploads = external !== undefined
 // standard input, so that it does not outlive a suite that is killed.
 const startChild = Effect.acquireRelease(
   Effect.promise(async () => {
-    const child = Bun.spawn([process.execPath, import.meta.path], { stdin: "pipe", stdout: "pipe", stderr: "inherit" })
+    const child = Bun.spawn([process.execPath, new URL(import.meta.url).pathname], { stdin: "pipe", stdout: "pipe", stderr: "inherit" })
     const { value } = await child.stdout.getReader().read()
     return { child, endpoint: new TextDecoder().decode(value).trim() }
   }),

@@ -11,5 +11,6 @@ export const sharedFile = (name: string): string => fileURLToPath(new URL(name, 
 export const sharedBytes = (name: string): Buffer => readFileSync(sharedFile(name))
 
 /** A describe that is skipped, by its name, where the sample recordings are not beside the repository. */
-export const describeShared = (name: string, tests: () => void): void =>
+export const describeShared = (name: string, tests: () => void): void => {
   describe.skipIf(!existsSync(folder))(`${name} (needs ../shared/data)`, tests)
+}

@@ -20,6 +20,7 @@ const merge = async (folders: Folders, temp: string, target: string): Promise<vo
     for (const file of moved) await rm(file)
     throw cause
   }
+  await rm(temp, { recursive: true, force: true })
 }
 
 const replace = async (folders: Folders, temp: string, target: string): Promise<void> => {

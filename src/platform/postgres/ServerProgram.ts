@@ -12,7 +12,7 @@ export interface ServerProgram {
   readonly log: { readonly file: string; readonly descriptor: number }
 }
 
-export interface RunningProgram {
+interface RunningProgram {
   readonly pid: number
   /** Waits for its end; the exit code. */
   readonly exited: Effect.Effect<number>

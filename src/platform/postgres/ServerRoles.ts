@@ -14,7 +14,7 @@ interface Login {
 }
 
 /** A server that works said no: the role, its password or the database are not there. */
-export class LoginRefused extends Schema.TaggedError<LoginRefused>("platform/LoginRefused")("LoginRefused", {
+class LoginRefused extends Schema.TaggedError<LoginRefused>("platform/LoginRefused")("LoginRefused", {
   detail: Schema.String
 }) {
   override get message() {
