@@ -1,7 +1,14 @@
 import { HttpServer } from "@effect/platform"
 import { Effect, Layer } from "effect"
+import { Actions } from "./capability/Actions.ts"
+import { ActionToolMaps } from "./capability/ActionToolMaps.ts"
+import { McpServerSurfaces } from "./capability/McpServerSurfaces.ts"
+import { McpServers } from "./capability/McpServers.ts"
+import { SuiteSurfaces } from "./capability/SuiteSurfaces.ts"
 import { Suites } from "./capability/Suites.ts"
+import { Tools } from "./capability/Tools.ts"
 import { welcome } from "./cli/Welcome.ts"
+import { Models } from "./example/Models.ts"
 import * as Http from "./http/Http.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
@@ -19,6 +26,13 @@ const services = Layer.mergeAll(
   ApiKeys.Default,
   Users.Default,
   Suites.Default,
+  SuiteSurfaces.Default,
+  Actions.Default,
+  McpServers.Default,
+  McpServerSurfaces.Default,
+  Tools.Default,
+  ActionToolMaps.Default,
+  Models.Default,
   Sessions.Default,
   Uploads.Default,
   Collector.Default,

@@ -4,14 +4,22 @@ import {
   InternalError,
   MethodNotAllowed,
   PayloadTooLarge,
+  RequestTimeout,
   Unavailable,
+  UnsupportedMediaType,
   ValidationError
 } from "../domain/Errors.ts"
+import { ActionsApi } from "./ActionsApi.ts"
+import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
+import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { toDocument } from "./Document.ts"
+import { McpServersApi } from "./McpServersApi.ts"
+import { ModelsApi } from "./ModelsApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
 import { SuitesApi } from "./SuitesApi.ts"
 import { SystemApi } from "./SystemApi.ts"
+import { ToolsApi } from "./ToolsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 import { version } from "./Version.ts"
 
@@ -20,13 +28,22 @@ class Contract extends HttpApi.make("tracepipe")
   .add(UsersApi)
   .add(ApiKeysApi)
   .add(SuitesApi)
+  .add(ActionsApi)
+  .add(McpServersApi)
+  .add(ToolsApi)
+  .add(ActionToolMapsApi)
+  .add(ModelsApi)
   .add(SessionsApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)
+  .addError(RequestTimeout)
   .addError(PayloadTooLarge)
+  .addError(UnsupportedMediaType)
   .addError(InternalError)
   .addError(Unavailable)
+  // Lines of a stream: no derivation sees them.
+  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent])
   .annotate(OpenApi.Title, "Tracepipe")
   .annotate(OpenApi.Version, version)
   .annotate(

@@ -1,102 +1,96 @@
 import { HttpApi, type HttpApiGroup, type OpenApi } from "@effect/platform"
-import { Context, Option } from "effect"
+import { SchemaAST as AST, Context, Option, type Schema } from "effect"
+import { plain } from "./PlainSchemas.ts"
+import { foreign, problemSchema, responses, sharedHeaders } from "./ProblemResponses.ts"
 import { Authentication, RequiredScope, securitySchemes } from "./Security.ts"
 
+type Spec = OpenApi.OpenAPISpec
 type Operation = OpenApi.OpenAPISpecOperation
 
-const problemSchema = {
-  type: "object",
-  description: "An RFC 9457 problem document. `_tag` names the typed error, whose own fields stand beside these.",
-  required: ["type", "title", "status", "code", "_tag"],
-  properties: {
-    type: { type: "string", format: "uri-reference" },
-    title: { type: "string" },
-    status: { type: "integer" },
-    detail: { type: "string" },
-    instance: { type: "string", format: "uri-reference" },
-    code: { type: "string", description: "snake_case, stable" },
-    request_id: { type: "string" },
-    _tag: { type: "string" },
-    errors: {
-      type: "array",
-      items: {
-        type: "object",
-        required: ["path", "message"],
-        properties: { path: { type: "string" }, message: { type: "string" } }
-      }
-    }
-  }
+/** What is known of an operation besides its derivation. */
+interface Known {
+  readonly authenticated: boolean
+  readonly scope: string | undefined
+  /** Of query parameters, by name: the derivation loses these where another parameter has a default. */
+  readonly descriptions: ReadonlyMap<string, string>
 }
 
-/** The framework's own decode error never leaves the service: the rim turns it into ours. */
-const withoutDecodeError = (schema: unknown): ReadonlyArray<unknown> => {
-  const members =
-    typeof schema === "object" && schema !== null && "anyOf" in schema && Array.isArray(schema.anyOf)
-      ? schema.anyOf
-      : [schema]
-  return members.filter((member) => !JSON.stringify(member).includes("HttpApiDecodeError"))
-}
-
-const asProblem = (schema: unknown) => {
-  const members = withoutDecodeError(schema)
-  return { allOf: [{ $ref: "#/components/schemas/Problem" }, ...(members.length > 1 ? [{ anyOf: members }] : members)] }
-}
-
-const withProblems = (operation: Operation): Operation => ({
-  ...operation,
-  responses: Object.fromEntries(
-    Object.entries(operation.responses).map(([status, response]) => {
-      const content = Object.values(response.content ?? {})[0]
-      return Number(status) < 400 || content === undefined
-        ? [status, response]
-        : [status, { ...response, content: { "application/problem+json": { schema: asProblem(content.schema) } } }]
-    })
+/** The descriptions of a struct's properties. */
+const propertyDescriptions = ({ ast }: Schema.Schema.All): ReadonlyMap<string, string> =>
+  new Map(
+    AST.getPropertySignatures(AST.isTransformation(ast) ? ast.to : ast).flatMap((property) =>
+      Option.match(AST.getDescriptionAnnotation(property), {
+        onNone: () => [],
+        onSome: (description) => [[String(property.name), description] as const]
+      })
+    )
   )
-})
 
-/** Scope and credentials of each operation, by its id. */
-const guards = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
+/** What the contract says of each operation, by its id. */
+const reflected = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
   api: HttpApi.HttpApi<Id, Groups, E, R>
 ) => {
-  const found = new Map<string, { readonly authenticated: boolean; readonly scope: string | undefined }>()
+  const found = new Map<string, Known>()
   HttpApi.reflect(api, {
     onGroup: () => undefined,
     onEndpoint: ({ group, endpoint, middleware, mergedAnnotations }) => {
       found.set(`${group.identifier}.${endpoint.name}`, {
         authenticated: [...middleware].some((tag) => tag.key === Authentication.key),
-        scope: Option.getOrUndefined(Context.getOption(mergedAnnotations, RequiredScope))
+        scope: Option.getOrUndefined(Context.getOption(mergedAnnotations, RequiredScope)),
+        descriptions: Option.match(endpoint.urlParamsSchema, { onNone: () => new Map(), onSome: propertyDescriptions })
       })
     }
   })
   return found
 }
 
-/** Adds to the derived document what the derivation does not know: problem documents, credentials, scopes. */
+/** A parameter without a description of its own has that of its type. */
+const described =
+  (spec: Spec, { descriptions }: Known) =>
+  (parameter: Operation["parameters"][number]) => {
+    const name = /"#\/components\/schemas\/(\w+)"/.exec(JSON.stringify(parameter.schema))?.[1]
+    const { description: own, ...schema } = plain(parameter.schema)
+    const description = descriptions.get(parameter.name) ?? own ?? spec.components.schemas[name ?? ""]?.description
+    return { ...parameter, ...(description === undefined ? {} : { description }), schema }
+  }
+
+/**
+ * Adds to the derived document what the derivation does not know: problem documents, headers,
+ * credentials, scopes. Takes out what it says too much.
+ */
 export const toDocument = <Id extends string, Groups extends HttpApiGroup.HttpApiGroup.Any, E, R>(
-  spec: OpenApi.OpenAPISpec,
+  spec: Spec,
   api: HttpApi.HttpApi<Id, Groups, E, R>
 ) => {
-  const known = guards(api)
-  const guarded = (operation: Operation) => {
-    const guard = known.get(operation.operationId)
-    return guard?.authenticated
-      ? {
-          ...operation,
-          security: Object.keys(securitySchemes).map((name) => ({ [name]: [] })),
-          ...(guard.scope === undefined ? {} : { "x-required-scope": guard.scope })
-        }
-      : operation
+  const operations = reflected(api)
+  const finished = (operation: Operation) => {
+    const known = operations.get(operation.operationId)
+    if (known === undefined) return operation
+    const { authenticated, scope } = known
+    return {
+      ...operation,
+      parameters: operation.parameters.map(described(spec, known)),
+      responses: responses(spec, operation, authenticated),
+      security: authenticated ? Object.keys(securitySchemes).map((name) => ({ [name]: [] })) : [],
+      ...(scope === undefined ? {} : { "x-required-scope": scope })
+    }
   }
   const paths = Object.fromEntries(
     Object.entries(spec.paths).map(([path, item]) => [
       path,
-      Object.fromEntries(Object.entries(item).map(([method, operation]) => [method, guarded(withProblems(operation))]))
+      Object.fromEntries(Object.entries(item).map(([method, operation]) => [method, finished(operation)]))
     ])
   )
-  const { HttpApiDecodeError: _decode, Issue: _issue, ...schemas } = spec.components.schemas
+  const schemas = Object.entries(spec.components.schemas).flatMap(([name, schema]) =>
+    foreign.has(name) ? [] : [[name, plain(schema)]]
+  )
   return {
     ...spec,
     paths,
-    components: { schemas: { ...schemas, Problem: problemSchema }, securitySchemes }
+    components: {
+      schemas: { ...Object.fromEntries(schemas), Problem: problemSchema },
+      headers: sharedHeaders,
+      securitySchemes
+    }
   }
 }

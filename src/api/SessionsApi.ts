@@ -16,17 +16,24 @@ import {
   UploadTimeout
 } from "../domain/session/Session.ts"
 import { Authentication, RequiredScope } from "./Security.ts"
+import { fileContent, timelineContent, uploadBody } from "./SessionsDocument.ts"
 
 const path = Schema.Struct({ id: SessionId })
 
 const optional = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.optionalWith(schema, { exact: true })
 
 /** What may stand in the query of an upload, or in the form before its first file. */
-export const UploadFields = Schema.Struct({
-  suite_id: optional(Schema.String).annotations({ description: "The suite that the recording was made in" }),
-  description: optional(Schema.String),
+const UploadFields = Schema.Struct({
+  suite_id: optional(Schema.String.annotations({ jsonSchema: { type: "string", format: "uuid" } })).annotations({
+    description: "The suite that the recording was made in; needed unless the form names it"
+  }),
+  description: optional(Schema.String.annotations({ jsonSchema: { type: "string", maxLength: 10_000 } })).annotations({
+    description: "What was recorded"
+  }),
   metadata: optional(Schema.String).annotations({ description: "A JSON object up to 64 KiB" }),
-  format: optional(Schema.String).annotations({ description: "Names the format instead of having it detected" }),
+  format: optional(Schema.String.annotations({ jsonSchema: { type: "string", enum: Format.literals } })).annotations({
+    description: "Names the format instead of having it detected"
+  }),
   file_name: optional(Schema.String).annotations({ description: "Name of a raw body; `recording` otherwise" })
 })
 
@@ -36,30 +43,14 @@ const ContentQuery = Schema.Struct({
 
 const upload = `Uploads one recording, as \`multipart/form-data\` (the fields \`suite_id\`, \`description\`, \`metadata\`, \`format\` first, then the file parts in any order: \`input_events\`, \`network_traffic\`, \`screenshots\` as files or one zip, \`bundle\` as one archive, any other file) or as one raw body: a single file or an archive (zip, tar, tar.gz), gzip or zstd where wanted, with the fields as query parameters. Nothing is kept of an upload that is refused or cut off. The same \`Idempotency-Key\` with the same content answers the same session.`
 
-const binary = { schema: { type: "string", format: "binary" } } as const
-
-const multipart = {
-  schema: {
-    type: "object",
-    required: ["suite_id"],
-    properties: {
-      suite_id: { type: "string", format: "uuid" },
-      description: { type: "string" },
-      metadata: { type: "string", description: "a JSON object" },
-      format: { type: "string" },
-      input_events: { type: "string", format: "binary" },
-      network_traffic: { type: "string", format: "binary" },
-      screenshots: { type: "array", items: { type: "string", format: "binary" } },
-      bundle: { type: "string", format: "binary" }
-    },
-    additionalProperties: { type: "string", format: "binary" }
-  }
-}
+const timeline = `The recording's normalised events as JSON Lines, one \`TimelineEvent\` each, in the order of their time, made and sent as the files are read. Secrets are \`[redacted]\`. Should the recording turn out to be unreadable after the answer began, the last line is a note named \`tracepipe.error\` whose \`data\` is the problem; without such a line the timeline is whole.`
 
 /** Sessions: uploaded recordings. */
 export class SessionsApi extends HttpApiGroup.make("sessions")
+  .annotate(OpenApi.Description, "Uploaded recordings and their files")
   .add(
     HttpApiEndpoint.post("create", "/v1/sessions")
+      .annotate(OpenApi.Summary, "Upload a recording")
       .setUrlParams(UploadFields)
       .addSuccess(Session, { status: 201 })
       .addError(NotFound)
@@ -70,34 +61,19 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .addError(IdempotencyMismatch)
       .annotate(RequiredScope, "sessions:write")
       .annotate(OpenApi.Description, upload)
-      .annotate(OpenApi.Transform, (operation) => ({
-        ...operation,
-        parameters: [
-          ...(operation["parameters"] ?? []),
-          {
-            name: "Idempotency-Key",
-            in: "header",
-            required: false,
-            schema: { type: "string", maxLength: 255 },
-            description: "Makes the upload safe to send again"
-          }
-        ],
-        requestBody: {
-          required: true,
-          content: { "multipart/form-data": multipart, "application/octet-stream": binary }
-        }
-      }))
+      .annotate(OpenApi.Transform, uploadBody)
   )
   .add(
     HttpApiEndpoint.get("list", "/v1/sessions")
+      .annotate(OpenApi.Summary, "List sessions, newest first")
       .setUrlParams(
         Schema.Struct({
           ...pageFields,
-          suite_id: optional(SuiteId),
-          user_id: optional(UserId),
-          format: optional(Format),
-          created_after: optional(TimestampText),
-          created_before: optional(TimestampText),
+          suite_id: optional(SuiteId).annotations({ description: "Only of this suite" }),
+          user_id: optional(UserId).annotations({ description: "Only what this user uploaded" }),
+          format: optional(Format).annotations({ description: "Only of this format" }),
+          created_after: optional(TimestampText).annotations({ description: "Only what came after this moment" }),
+          created_before: optional(TimestampText).annotations({ description: "Only what came before this moment" }),
           q: SearchText
         })
       )
@@ -106,6 +82,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   )
   .add(
     HttpApiEndpoint.get("get", "/v1/sessions/:id")
+      .annotate(OpenApi.Summary, "Read a session")
       .setPath(path)
       .addSuccess(Session)
       .addError(NotFound)
@@ -113,6 +90,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   )
   .add(
     HttpApiEndpoint.patch("update", "/v1/sessions/:id")
+      .annotate(OpenApi.Summary, "Describe a session")
       .setPath(path)
       .setPayload(UpdateSession)
       .addSuccess(Session)
@@ -121,6 +99,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   )
   .add(
     HttpApiEndpoint.del("delete", "/v1/sessions/:id")
+      .annotate(OpenApi.Summary, "Delete a session with all of its files")
       .setPath(path)
       .addSuccess(HttpApiSchema.NoContent)
       .addError(NotFound)
@@ -128,6 +107,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   )
   .add(
     HttpApiEndpoint.get("files", "/v1/sessions/:id/files")
+      .annotate(OpenApi.Summary, "List a session's files, by path")
       .setPath(path)
       .setUrlParams(Schema.Struct(pageFields))
       .addSuccess(Page("SessionFilePage", SessionFile))
@@ -136,6 +116,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   )
   .add(
     HttpApiEndpoint.get("content", "/v1/sessions/:id/files/content")
+      .annotate(OpenApi.Summary, "Read a file, or a part of it")
       .setPath(path)
       .setUrlParams(ContentQuery)
       .addSuccess(
@@ -150,5 +131,18 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
         OpenApi.Description,
         "The file's bytes, with its own content type. `Range` answers 206; the ETag is the SHA-256."
       )
+      .annotate(OpenApi.Transform, fileContent)
+  )
+  .add(
+    HttpApiEndpoint.get("timeline", "/v1/sessions/:id/timeline")
+      .annotate(OpenApi.Summary, "Read a session's timeline")
+      .setPath(path)
+      .addSuccess(
+        Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType: "application/x-ndjson" }))
+      )
+      .addError(NotFound)
+      .annotate(RequiredScope, "sessions:read")
+      .annotate(OpenApi.Description, timeline)
+      .annotate(OpenApi.Transform, timelineContent)
   )
   .middleware(Authentication) {}

@@ -6,14 +6,16 @@ import { all, CurrentPrincipal, scope, unrestricted, withPolicy } from "../domai
 import { Audit } from "../identity/Audit.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
+import { MapUses } from "./MapUses.ts"
 import { SuitesRepo } from "./SuitesRepo.ts"
 
 /** Suites: the applications that people use. */
 export class Suites extends Effect.Service<Suites>()("capability/Suites", {
-  dependencies: [SuitesRepo.Default, Audit.Default],
+  dependencies: [SuitesRepo.Default, MapUses.Default, Audit.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* SuitesRepo
+    const uses = yield* MapUses
     const audit = yield* Audit
     const read = withPolicy(scope("suites:read"))
     const write = withPolicy(scope("suites:write"))
@@ -59,8 +61,10 @@ export class Suites extends Effect.Service<Suites>()("capability/Suites", {
 
     const remove = Effect.fn("Suites.delete")(function* (id: SuiteId) {
       yield* Effect.gen(function* () {
-        const before = yield* existing(id)
-        yield* repo.remove(yield* CurrentPrincipal, id)
+        const principal = yield* CurrentPrincipal
+        const before = (yield* repo.lock(principal, id)) ?? (yield* suiteNotFound(id))
+        yield* uses.suite(principal.org_id, id)
+        yield* repo.remove(principal, id)
         yield* audit.record({ action: "suite.delete", resource: `suite/${id}`, before })
       }).pipe(sql.withTransaction, orDefect)
     }, write)

@@ -45,6 +45,35 @@ export class SuitesRepo extends Effect.Service<SuitesRepo>()("capability/SuitesR
     const find = (tenant: Tenant, suite_id: SuiteId) =>
       Rows.first(Suite, sql`select ${columns} from suites where ${visible(tenant)} and id = ${suite_id}`)
 
+    /** The suite, which nobody else changes or deletes until the transaction ends; sessions can still be added. */
+    const lock = (tenant: Tenant, suite_id: SuiteId) =>
+      Rows.first(
+        Suite,
+        sql`select ${columns} from suites where ${visible(tenant)} and id = ${suite_id} for no key update`
+      )
+
+    const lockNamed = (tenant: Tenant, name: string) =>
+      Rows.first(
+        Suite,
+        sql`select ${columns} from suites where ${visible(tenant)} and name = ${name} for no key update`
+      )
+
+    /** The suite of this name or, where there is none, of this id. */
+    const lockReferred = (tenant: Tenant, reference: string) =>
+      Rows.first(
+        Suite,
+        sql`select ${columns} from suites where ${visible(tenant)} and (name = ${reference} or id::text = ${reference})
+          order by name = ${reference} desc limit 1 for no key update`
+      )
+
+    /** Inserts a suite, or answers undefined when there is one of this name. */
+    const insertNew = (org_id: OrganizationId, suite: CreateSuite) =>
+      Rows.first(
+        Suite,
+        sql`insert into suites ${sql.insert({ id: id.next(), org_id, ...suite })}
+          on conflict on constraint suites_org_name_unique do nothing returning ${columns}`
+      )
+
     const update = (tenant: Tenant, suite_id: SuiteId, change: UpdateSuite) =>
       sql`update suites set ${sql.update({ ...change })}, updated_at = now()
         where ${visible(tenant)} and id = ${suite_id} returning ${columns}`.pipe(
@@ -60,6 +89,6 @@ export class SuitesRepo extends Effect.Service<SuitesRepo>()("capability/SuitesR
         orDefect
       )
 
-    return { insert, list, find, update, remove } as const
+    return { insert, insertNew, list, find, lock, lockNamed, lockReferred, update, remove } as const
   })
 }) {}

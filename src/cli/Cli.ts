@@ -1,32 +1,42 @@
 import { CliConfig, Command } from "@effect/cli"
-import { Effect, Layer } from "effect"
-import { Settings, unknownVariables } from "../platform/Settings.ts"
+import { Effect, type Layer } from "effect"
+import type { ConfigurationInvalid, Settings } from "../platform/Settings.ts"
+import { doctorCommand } from "./DoctorCommand.ts"
+import { healthCommand } from "./HealthCommand.ts"
+import { keysCommand } from "./KeysCommand.ts"
 import { migrateCommand } from "./MigrateCommand.ts"
+import { oneShot } from "./OneShot.ts"
+import { reported } from "./Report.ts"
+import { serveCommand } from "./ServeCommand.ts"
+import { suitesCommand } from "./SuitesCommand.ts"
+import { uploadCommand } from "./UploadCommand.ts"
 
 interface Program<E> {
   /** Runs the service until it is interrupted. */
   readonly serve: Effect.Effect<never, E, Settings>
-  readonly environment: Layer.Layer<Settings, { readonly message: string }>
+  readonly environment: Layer.Layer<Settings, ConfigurationInvalid>
   readonly version: string
 }
 
-/** The command line, over the arguments of this process. */
-export const run = <E extends { readonly message: string }>(program: Program<E>) => {
-  const serve = Command.make("serve", {}, () =>
-    Effect.zipRight(
-      Effect.forEach(unknownVariables(process.env), (name) =>
-        Effect.logWarning(`${name} is set and is no variable of this service: is it misspelt?`)
-      ),
-      program.serve
-    )
-  ).pipe(Command.withDescription("run the service"))
-
+/**
+ * The command line, over the arguments of this process. Every failure is told on stderr before it
+ * ends the effect. Only commands that work on the database decode the service's configuration.
+ */
+export const run = <E>({ serve, environment, version }: Program<E>) => {
   const root = Command.make("tracepipe").pipe(
     Command.withDescription("records what people and agents do, and turns it into what agents can do"),
-    Command.withSubcommands([serve, migrateCommand])
+    Command.withSubcommands([
+      serveCommand(serve).pipe(Command.provide(environment)),
+      oneShot(uploadCommand),
+      oneShot(suitesCommand),
+      oneShot(keysCommand(environment)),
+      oneShot(migrateCommand).pipe(Command.provide(environment)),
+      oneShot(doctorCommand),
+      oneShot(healthCommand)
+    ])
   )
-  return Command.run(root, { name: "Tracepipe", version: program.version })(process.argv).pipe(
-    Effect.provide(program.environment),
-    Effect.provide(CliConfig.layer({ showBuiltIns: false }))
+  return Command.run(root, { name: "Tracepipe", version })(process.argv).pipe(
+    Effect.provide(CliConfig.layer({ showBuiltIns: false })),
+    reported
   )
 }

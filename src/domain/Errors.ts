@@ -2,9 +2,10 @@ import { Schema } from "effect"
 import { problem } from "./Problem.ts"
 
 /** One thing that is wrong with a request, and where. */
-export class Issue extends Schema.Class<Issue>("Issue")({
-  /** A JSON path, a parameter's name, or `file:line` of an uploaded file. */
-  path: Schema.String,
+export class Issue extends Schema.Class<Issue>("ProblemIssue")({
+  path: Schema.String.annotations({
+    description: "A dotted path into the body, a parameter's name, or `file:line` of an uploaded file"
+  }),
   message: Schema.String
 }) {}
 
@@ -63,8 +64,19 @@ export class NotFound extends Schema.TaggedError<NotFound>("NotFound")(
 
 export class MethodNotAllowed extends Schema.TaggedError<MethodNotAllowed>("MethodNotAllowed")(
   "MethodNotAllowed",
-  { detail: Schema.String },
+  { detail: Schema.String, allow: Schema.Array(Schema.String) },
   problem(405, "method_not_allowed", "The resource does not know this method")
+) {
+  override get message() {
+    return this.detail
+  }
+}
+
+/** The body stopped coming before it was whole. */
+export class RequestTimeout extends Schema.TaggedError<RequestTimeout>("RequestTimeout")(
+  "RequestTimeout",
+  { detail: Schema.String },
+  problem(408, "request_timeout", "The request stopped")
 ) {
   override get message() {
     return this.detail
@@ -76,6 +88,17 @@ export class PayloadTooLarge extends Schema.TaggedError<PayloadTooLarge>("Payloa
   "PayloadTooLarge",
   { detail: Schema.String, limit: Schema.Number },
   problem(413, "payload_too_large", "The request is larger than its limit")
+) {
+  override get message() {
+    return this.detail
+  }
+}
+
+/** The body is of a type that the endpoint does not read. */
+export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaType>("UnsupportedMediaType")(
+  "UnsupportedMediaType",
+  { detail: Schema.String },
+  problem(415, "unsupported_media_type", "The body is of a type that is not read here")
 ) {
   override get message() {
     return this.detail

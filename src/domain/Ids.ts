@@ -1,5 +1,12 @@
 import { Schema } from "effect"
 
+/** `ApiKeyId` in words: `api key`. */
+const noun = (brand: string) =>
+  brand
+    .slice(0, -2)
+    .replaceAll(/(?<=.)[A-Z]/g, " $&")
+    .toLowerCase()
+
 const id = <const Brand extends string>(brand: Brand) =>
   Schema.UUID.pipe(
     Schema.brand(brand),
@@ -7,7 +14,7 @@ const id = <const Brand extends string>(brand: Brand) =>
       identifier: brand,
       title: brand,
       description: "UUIDv7",
-      jsonSchema: { type: "string", format: "uuid" }
+      jsonSchema: { type: "string", format: "uuid", description: `Id of the ${noun(brand)}, a UUIDv7` }
     })
   )
 
@@ -29,11 +36,29 @@ export type ApiKeyId = typeof ApiKeyId.Type
 export const SuiteId = id("SuiteId")
 export type SuiteId = typeof SuiteId.Type
 
+export const ActionId = id("ActionId")
+export type ActionId = typeof ActionId.Type
+
+export const McpServerId = id("McpServerId")
+export type McpServerId = typeof McpServerId.Type
+
+export const CapabilityId = id("CapabilityId")
+export type CapabilityId = typeof CapabilityId.Type
+
+export const ActionToolMapId = id("ActionToolMapId")
+export type ActionToolMapId = typeof ActionToolMapId.Type
+
+export const ModelId = id("ModelId")
+export type ModelId = typeof ModelId.Type
+
 export const SessionId = id("SessionId")
 export type SessionId = typeof SessionId.Type
 
 export const SessionFileId = id("SessionFileId")
 export type SessionFileId = typeof SessionFileId.Type
+
+export const ExampleId = id("ExampleId")
+export type ExampleId = typeof ExampleId.Type
 
 export const AuditEntryId = id("AuditEntryId")
 export type AuditEntryId = typeof AuditEntryId.Type

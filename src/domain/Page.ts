@@ -2,16 +2,25 @@ import { Schema } from "effect"
 import { Text } from "./Json.ts"
 
 /** Text to search for. */
-export const SearchText = Schema.optionalWith(Text(0, 200), { exact: true })
+export const SearchText = Schema.optionalWith(
+  Text(0, 200).annotations({ description: "Only what holds this text, in any case" }),
+  { exact: true }
+)
+
+const Limit = Schema.String.pipe(
+  Schema.filter((text) => /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= 100, {
+    message: () => "must be a whole number from 1 to 100"
+  }),
+  Schema.compose(Schema.NumberFromString)
+).annotations({ jsonSchema: { type: "integer", minimum: 1, maximum: 100, default: 20 } })
 
 /** Query parameters that every list takes. */
 export const pageFields = {
-  limit: Schema.optionalWith(Schema.NumberFromString.pipe(Schema.int(), Schema.between(1, 100)), {
-    default: () => 20
-  }).annotations({ description: "Items per page, 1 to 100" }),
-  cursor: Schema.optionalWith(Schema.String.pipe(Schema.maxLength(512)), { exact: true }).annotations({
-    description: "`next_cursor` of the page before"
-  })
+  limit: Schema.optionalWith(Limit, { default: () => 20 }).annotations({ description: "Items per page" }),
+  cursor: Schema.optionalWith(
+    Schema.String.pipe(Schema.maxLength(4096)).annotations({ description: "`next_cursor` of the page before" }),
+    { exact: true }
+  )
 }
 
 /** One page of a keyset-paginated list; `next_cursor` is null on the last. */

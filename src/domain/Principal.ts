@@ -7,7 +7,15 @@ export type Role = typeof Role.Type
 
 export const Scope = Schema.Literal(
   "*",
+  "examples:read",
+  "examples:write",
   "keys:manage",
+  "maps:read",
+  "maps:write",
+  "models:read",
+  "models:write",
+  "servers:read",
+  "servers:write",
   "sessions:read",
   "sessions:write",
   "suites:read",
@@ -34,8 +42,26 @@ export class Principal extends Schema.Class<Principal>("Principal")({
 
 export class CurrentPrincipal extends Context.Tag("domain/CurrentPrincipal")<CurrentPrincipal, Principal>() {}
 
-const viewer: ReadonlyArray<Scope> = ["sessions:read", "suites:read", "users:read", "system:read"]
-const member: ReadonlyArray<Scope> = [...viewer, "sessions:write", "suites:write", "keys:manage"]
+const viewer: ReadonlyArray<Scope> = [
+  "examples:read",
+  "sessions:read",
+  "suites:read",
+  "servers:read",
+  "maps:read",
+  "models:read",
+  "users:read",
+  "system:read"
+]
+const member: ReadonlyArray<Scope> = [
+  ...viewer,
+  "examples:write",
+  "sessions:write",
+  "suites:write",
+  "servers:write",
+  "maps:write",
+  "models:write",
+  "keys:manage"
+]
 
 /** The most that a role can hold; a key's scopes are cut down to this at each request. */
 const roleScopes: Record<Role, ReadonlyArray<Scope>> = { viewer, member, admin: member, owner: member }

@@ -3,14 +3,19 @@ import { BunHttpServer } from "@effect/platform-bun"
 import { Effect, Layer, Schema } from "effect"
 import { Api } from "../api/Api.ts"
 import { Settings } from "../platform/Settings.ts"
+import * as ActionsHttp from "./ActionsHttp.ts"
+import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
 import * as Authentication from "./Authentication.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
+import * as McpServersHttp from "./McpServersHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
+import * as ModelsHttp from "./ModelsHttp.ts"
 import * as Rim from "./Rim.ts"
 import * as SessionsHttp from "./SessionsHttp.ts"
 import * as SuitesHttp from "./SuitesHttp.ts"
 import * as SystemHttp from "./SystemHttp.ts"
+import * as ToolsHttp from "./ToolsHttp.ts"
 import * as UsersHttp from "./UsersHttp.ts"
 
 /** The address cannot be listened on. */
@@ -29,6 +34,11 @@ const groups = Layer.mergeAll(
   UsersHttp.layer,
   ApiKeysHttp.layer,
   SuitesHttp.layer,
+  ActionsHttp.layer,
+  McpServersHttp.layer,
+  ToolsHttp.layer,
+  ActionToolMapsHttp.layer,
+  ModelsHttp.layer,
   SessionsHttp.layer
 )
 
@@ -51,9 +61,7 @@ export const layer = drainOnShutdown.pipe(
   Layer.provideMerge(
     HttpApiBuilder.serve().pipe(
       Layer.provide(HttpApiSwagger.layer({ path: "/docs" })),
-      // Added last, so outermost: a preflight request needs no answer of ours.
       Layer.provide(Rim.layer),
-      Layer.provide(Rim.corsLayer),
       Layer.provide(api),
       HttpMiddleware.withTracerDisabledWhen(() => true)
     )

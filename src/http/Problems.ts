@@ -6,23 +6,55 @@ import {
   Issue,
   MethodNotAllowed,
   NotFound,
+  Unauthorized,
   Unavailable,
   ValidationError
 } from "../domain/Errors.ts"
 import { describe } from "../domain/Problem.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { RangeNotSatisfiable } from "../domain/session/Session.ts"
 import { isConnectionFailure } from "../platform/SqlFailure.ts"
+import { allowedMethods, parametersOf } from "./Operations.ts"
 
-const tag = (error: unknown): string | undefined =>
-  typeof error === "object" && error !== null && "_tag" in error ? String(error._tag) : undefined
+const maxIssues = 20
+const maxMessage = 300
 
-/** Payload schemas have a name, those of path and query are plain structs: only the first are a 422. */
-const isPayload = (error: HttpApiError.HttpApiDecodeError) => !/^(Expected )?\{/.test(error.message)
+/** A message may repeat what was sent, which may be long. */
+const short = (text: string) => (text.length > maxMessage ? `${text.slice(0, maxMessage).toWellFormed()}…` : text)
 
-const decodeFailure = (error: HttpApiError.HttpApiDecodeError) => {
-  const errors = error.issues.map(({ path, message }) => new Issue({ path: path.map(String).join("."), message }))
-  const detail = errors.map(({ path, message }) => (path === "" ? message : `${path}: ${message}`)).join("; ")
-  return isPayload(error) ? new ValidationError({ detail, errors }) : new BadRequest({ detail, errors })
+const toIssue = ({ path, message }: HttpApiError.HttpApiDecodeError["issues"][number]) =>
+  path.length === 0
+    ? new Issue({ path: "", message: "the body must be a JSON object" })
+    : new Issue({ path: short(path.map(String).join(".")), message: short(message) })
+
+/** What is wrong with a parameter cannot be parsed, what is wrong with a body is not valid. */
+const decodeFailure = ({ issues }: HttpApiError.HttpApiDecodeError, method: string, path: string) => {
+  const parameters = parametersOf(method, path)
+  const isParameter = issues.every((issue) => parameters?.has(String(issue.path[0])) ?? true)
+  // Of a field that may be absent it is also said that it is not absent.
+  const telling = issues.filter(({ message }) => !message.startsWith("Expected undefined"))
+  const errors = telling.slice(0, maxIssues).map(toIssue)
+  const detail = errors
+    .map((issue) => (issue.path === "" ? issue.message : `${issue.path}: ${issue.message}`))
+    .join("; ")
+  return isParameter ? new BadRequest({ detail, errors }) : new ValidationError({ detail, errors })
+}
+
+const isDecodable = (path: string): boolean => {
+  try {
+    decodeURIComponent(path)
+    return true
+  } catch {
+    return false
+  }
+}
+
+const unrouted = (method: string, path: string) => {
+  if (!isDecodable(path)) return new BadRequest({ detail: "the path is not valid percent-encoded UTF-8" })
+  const allow = allowedMethods(path)
+  return allow === undefined || allow.includes(method)
+    ? new NotFound({ detail: `there is nothing at ${short(path)}` })
+    : new MethodNotAllowed({ detail: `${method} is not a method of ${short(path)}`, allow })
 }
 
 const unreadable = ({ cause }: HttpServerError.RequestError) =>
@@ -31,14 +63,10 @@ const unreadable = ({ cause }: HttpServerError.RequestError) =>
   })
 
 /** What the framework and the platform fail with, as errors of the contract; undefined: a fault of ours. */
-const translate = (error: unknown, method: string, path: string, knownPath: (path: string) => boolean) => {
+const translate = (error: unknown, method: string, path: string) => {
   if (describe(error) !== undefined) return error
-  if (error instanceof HttpApiError.HttpApiDecodeError) return decodeFailure(error)
-  if (error instanceof HttpServerError.RouteNotFound) {
-    return knownPath(path)
-      ? new MethodNotAllowed({ detail: `${method} is not a method of ${path}` })
-      : new NotFound({ detail: `there is nothing at ${path}` })
-  }
+  if (error instanceof HttpApiError.HttpApiDecodeError) return decodeFailure(error, method, path)
+  if (error instanceof HttpServerError.RouteNotFound) return unrouted(method, path)
   if (error instanceof HttpServerError.RequestError) return unreadable(error)
   return isConnectionFailure(error)
     ? new Unavailable({ detail: "the database does not answer now; try again", retry_after_s: 2 })
@@ -53,7 +81,9 @@ const fields = (error: unknown): Effect.Effect<Record<string, unknown>> => {
 
 const headers = (error: unknown): Record<string, string> => {
   if (error instanceof Unavailable) return { "retry-after": String(error.retry_after_s) }
-  return tag(error) === "Unauthorized" ? { "www-authenticate": 'Bearer realm="tracepipe"' } : {}
+  if (error instanceof Unauthorized) return { "www-authenticate": 'Bearer realm="tracepipe"' }
+  if (error instanceof MethodNotAllowed) return { allow: error.allow.join(", ") }
+  return error instanceof RangeNotSatisfiable ? { "content-range": `bytes */${error.size_bytes}` } : {}
 }
 
 /** The RFC 9457 document of one error. */
@@ -85,16 +115,12 @@ const candidates = (cause: Cause.Cause<unknown>): ReadonlyArray<unknown> => [
  * Turns every failure of a request into a problem document. What is not a failure of the contract
  * is logged whole and answered with nothing but the request id.
  */
-export const answer = (
-  cause: Cause.Cause<unknown>,
-  request: HttpServerRequest.HttpServerRequest,
-  knownPath: (path: string) => boolean
-) =>
+export const answer = (cause: Cause.Cause<unknown>, request: HttpServerRequest.HttpServerRequest) =>
   Effect.gen(function* () {
     const path = request.url.split("?")[0] ?? "/"
     const known = Option.fromNullable(
       candidates(cause)
-        .map((error) => translate(error, request.method, path, knownPath))
+        .map((error) => translate(error, request.method, path))
         .find((error) => error !== undefined)
     )
     if (Option.isSome(known)) return yield* toResponse(known.value, path)

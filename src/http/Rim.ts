@@ -1,21 +1,16 @@
-import {
-  Headers,
-  HttpApiBuilder,
-  type HttpApp,
-  HttpMiddleware,
-  HttpServerRequest,
-  HttpServerResponse
-} from "@effect/platform"
+import { HttpApiBuilder, type HttpApp, HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Clock, Effect, Option } from "effect"
-import { document } from "../api/Api.ts"
 import { Unavailable } from "../domain/Errors.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Id } from "../platform/Id.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { resolve } from "./aliases.ts"
+import { cors } from "./Cors.ts"
 import { pagePolicy } from "./Docs.ts"
+import { bounded } from "./JsonBody.ts"
 import { Lifecycle } from "./Lifecycle.ts"
+import { takesJson, templateOf } from "./Operations.ts"
 import * as Problems from "./Problems.ts"
 
 const pages = new Set(["/docs", "/redoc"])
@@ -28,45 +23,30 @@ const securityHeaders = {
   "cross-origin-opener-policy": "same-origin"
 }
 
-const templates = [...Object.keys(document.paths), ...pages]
-const patterns = templates.map((template) => ({
-  template,
-  pattern: new RegExp(`^${template.replaceAll(/[.]/g, "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`)
-}))
-
-/** The contract's path that a request's path belongs to: a bounded set, fit for a metric's label. */
-const templateOf = (path: string): string | undefined => patterns.find(({ pattern }) => pattern.test(path))?.template
-
 const shuttingDown = new Unavailable({ detail: "the service is shutting down", retry_after_s: 5 })
 
 // A caller's id is kept when it can stand in a log line and a header as it is.
 const acceptable = /^[\w.:+/=-]{1,128}$/
-
-/** curl's `-d` says that its body is a form, and means JSON: only the token endpoint takes forms. */
-const asJson = (headers: Headers.Headers, url: string): Headers.Headers =>
-  headers["content-type"] === "application/x-www-form-urlencoded" &&
-  !url.startsWith("/auth/") &&
-  !/^\/v1\/sessions($|\?)/.test(url)
-    ? Headers.set(headers, "content-type", "application/json")
-    : headers
 
 /**
  * What holds for every request: an id, an answer in problem documents whatever goes wrong, security
  * headers, one log line, one measurement, and the drain at shutdown.
  */
 const rim = Effect.gen(function* () {
-  const { observability, app_env } = yield* Settings
+  const { observability, app_env, server } = yield* Settings
   const id = yield* Id
   const metrics = yield* Metrics
   const lifecycle = yield* Lifecycle
+  const crossOrigin = cors(server.cors_origins)
   const strict = app_env === "production" ? { "strict-transport-security": "max-age=31536000" } : {}
 
   return (app: HttpApp.Default): HttpApp.Default =>
     Effect.gen(function* () {
       const incoming = yield* HttpServerRequest.HttpServerRequest
       const url = resolve(incoming.url)
-      const request = incoming.modify({ url, headers: asJson(incoming.headers, url) })
       const path = url.split("?")[0] ?? "/"
+      const resolved = incoming.modify({ url })
+      const request = takesJson(incoming.method, path) ? bounded(resolved) : resolved
       const given = incoming.headers["x-request-id"]
       const request_id = given !== undefined && acceptable.test(given) ? given : id.next()
       const info = { request_id, ip: Option.getOrNull(incoming.remoteAddress) }
@@ -80,11 +60,9 @@ const rim = Effect.gen(function* () {
         Unavailable,
         HttpServerRequest.HttpServerRequest
       > = refused ? Effect.fail(shuttingDown) : app
-      const answered = handled.pipe(
+      const answered = crossOrigin(handled).pipe(
         Effect.catchAllCause((cause) =>
-          Cause.isInterruptedOnly(cause)
-            ? Effect.interrupt
-            : Problems.answer(cause, request, (known) => templateOf(known) !== undefined)
+          Cause.isInterruptedOnly(cause) ? Effect.interrupt : Problems.answer(cause, request)
         ),
         Effect.map((response) =>
           HttpServerResponse.setHeaders(response, {
@@ -120,26 +98,3 @@ const rim = Effect.gen(function* () {
 })
 
 export const layer = HttpApiBuilder.middleware(rim)
-
-/** Cross-origin rules, only where origins are configured. */
-export const corsLayer = HttpApiBuilder.middleware(
-  Effect.map(Settings, ({ server: { cors_origins } }) =>
-    cors_origins.length === 0
-      ? (app: HttpApp.Default) => app
-      : HttpMiddleware.cors({
-          allowedOrigins: cors_origins.includes("*") ? () => true : cors_origins,
-          allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
-          allowedHeaders: [
-            "authorization",
-            "x-api-key",
-            "content-type",
-            "idempotency-key",
-            "x-request-id",
-            "range",
-            "if-none-match"
-          ],
-          exposedHeaders: ["x-request-id", "etag", "retry-after", "content-range", "content-disposition"],
-          maxAge: 600
-        })
-  )
-)

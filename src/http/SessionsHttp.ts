@@ -1,4 +1,4 @@
-import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { BunHttpServerRequest } from "@effect/platform-bun"
 import { Effect } from "effect"
 import { Api } from "../api/Api.ts"
@@ -6,6 +6,16 @@ import { RangeNotSatisfiable, Session } from "../domain/session/Session.ts"
 import { Sessions } from "../session/Sessions.ts"
 import { Uploads } from "../session/Uploads.ts"
 import * as ByteRanges from "./ByteRanges.ts"
+import { timelineLines } from "./TimelineLines.ts"
+
+/**
+ * The client has stopped in the middle of its body: without this the connection would be kept for the
+ * rest. All other refusals keep it, for Bun then discards what is still being sent, and a client that
+ * reads only when it has sent all gets its answer instead of a reset.
+ */
+const hangUp = HttpApp.appendPreResponseHandler((_, response) =>
+  Effect.succeed(HttpServerResponse.setHeader(response, "connection", "close"))
+)
 
 const created = HttpServerResponse.schemaJson(Session)
 
@@ -57,6 +67,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
         uploads
           .create({ fields, file_name, headers: request.headers, body: BunHttpServerRequest.toRequest(request).body })
           .pipe(
+            Effect.tapErrorTag("UploadTimeout", () => hangUp),
             Effect.flatMap((session) =>
               Effect.orDie(created(session, { status: 201, headers: { location: `/v1/sessions/${session.id}` } }))
             )
@@ -69,6 +80,11 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
       .handle("files", ({ path, urlParams }) => sessions.files(path.id, urlParams))
       .handleRaw("content", ({ path, request, urlParams }) =>
         Effect.flatMap(sessions.file(path.id, urlParams.path), (file) => content(file, request))
+      )
+      .handleRaw("timeline", ({ path }) =>
+        Effect.map(sessions.timeline(path.id), ({ events }) =>
+          HttpServerResponse.stream(timelineLines(events), { contentType: "application/x-ndjson" })
+        )
       )
   })
 )

@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { DateTime, Effect } from "effect"
-import { Forbidden } from "../domain/Errors.ts"
+import { Forbidden, NotFound } from "../domain/Errors.ts"
 import type { ApiKeyId } from "../domain/Ids.ts"
 import { apiKeyNotFound, type CreateApiKey, CreatedApiKey, type UpdateApiKey } from "../domain/identity/ApiKey.ts"
 import { CurrentPrincipal, effectiveScopes, type Principal, scope, withPolicy } from "../domain/Principal.ts"
@@ -45,6 +45,8 @@ export class ApiKeys extends Effect.Service<ApiKeys>()("identity/ApiKeys", {
       const { scopes, suite_ids } = yield* within(principal, wanted)
       const { user_id, org_id } = principal
       if (user_id === null) return yield* new Forbidden({ detail: "only a user can make an API key" })
+      const unknown = suite_ids === null ? undefined : yield* repo.unknownSuite(org_id, suite_ids)
+      if (unknown !== undefined) return yield* new NotFound({ detail: `there is no suite ${unknown}` })
       const key = KeyFormat.make()
       const row = yield* Effect.tap(
         repo.insert({

@@ -52,6 +52,17 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
     const insert = (key: NewKey) =>
       Rows.one(ApiKey, sql`insert into api_keys ${sql.insert({ id: id.next(), ...key })} returning ${columns}`)
 
+    /** Of the given suites the first that the organization does not have. */
+    const unknownSuite = (org_id: OrganizationId, suite_ids: ReadonlyArray<SuiteId>) =>
+      Effect.map(
+        Rows.first(
+          Schema.Struct({ id: SuiteId }),
+          sql`select w.id from unnest(${suite_ids}::uuid[]) with ordinality as w(id, position)
+            where not exists (select from suites s where s.org_id = ${org_id} and s.id = w.id) order by w.position limit 1`
+        ),
+        (row) => row?.id
+      )
+
     const list = (owner: Owned, keyset: Position | undefined, limit: number) =>
       Rows.all(
         Positioned,
@@ -95,6 +106,6 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
           from jsonb_to_recordset(${JSON.stringify(used)}::jsonb) as u(id uuid, at timestamptz) where k.id = u.id`)
       )
 
-    return { insert, list, find, update, revoke, byHash, touch } as const
+    return { insert, unknownSuite, list, find, update, revoke, byHash, touch } as const
   })
 }) {}

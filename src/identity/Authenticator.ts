@@ -20,12 +20,22 @@ export const presentedKey = (headers: RequestHeaders): Effect.Effect<string, Una
   if (authorization !== undefined && bearer === undefined) {
     return Effect.fail(new Unauthorized({ detail: "Authorization must be `Bearer <API key>`" }))
   }
-  const given = new Set([headers["x-api-key"], headers["api-key"], bearer].filter((key) => key !== undefined))
+  // A header that is sent twice arrives as one, its values joined.
+  const sent = [headers["x-api-key"], headers["api-key"], bearer].filter((value) => value !== undefined)
+  const given = new Set(sent.some((value) => value.includes(",")) ? sent.flatMap((value) => value.split(/, */)) : sent)
   if (given.size > 1) return Effect.fail(new BadRequest({ detail: "the request carries two different credentials" }))
   const [key] = given
   return key === undefined
     ? Effect.fail(new Unauthorized({ detail: "send an API key as `X-API-Key: tp_…` or `Authorization: Bearer tp_…`" }))
     : Effect.succeed(key)
+}
+
+/** What is known of a key for a while. */
+interface Remembered {
+  readonly principal: Principal
+  readonly expires_at: number
+  /** When the database has to be asked again. */
+  readonly until: number
 }
 
 const toPrincipal = (key: KeyOwner) =>
@@ -50,18 +60,29 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     const repo = yield* ApiKeysRepo
     const clock = yield* Effect.clock
     const used = new Map<ApiKeyId, number>()
+    // Before the cache, because nearly every request ends here, and a cache's look-up costs more than all else.
+    const recent = new Map<string, Remembered>()
+    let forgotten = 0
 
+    const lookup = (hash: string) =>
+      Effect.suspend(() => {
+        const before = forgotten
+        const until = clock.unsafeCurrentTimeMillis() + Duration.toMillis(remembered)
+        return Effect.map(repo.byHash(hash), (key) => {
+          if (key === undefined) return undefined
+          const expires_at = key.expires_at === null ? Number.POSITIVE_INFINITY : key.expires_at.epochMillis
+          const found: Remembered = { principal: toPrincipal(key), expires_at, until }
+          if (recent.size >= known) recent.clear()
+          // A key that was changed while it was looked up may have been read as it was.
+          if (before === forgotten) recent.set(hash, found)
+          return found
+        })
+      })
+
+    // Many requests that miss at once ask the database once.
     const cache = yield* Cache.makeWith({
       capacity: known,
-      lookup: (hash: string) =>
-        Effect.map(repo.byHash(hash), (key) =>
-          key === undefined
-            ? undefined
-            : {
-                principal: toPrincipal(key),
-                expires_at: key.expires_at === null ? Number.POSITIVE_INFINITY : key.expires_at.epochMillis
-              }
-        ),
+      lookup,
       // A failure of the database is nobody's credential: it is asked again at once.
       timeToLive: (exit) => (Exit.isSuccess(exit) ? remembered : Duration.zero)
     })
@@ -79,20 +100,30 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
 
     const refused = new Unauthorized({ detail: "the API key is unknown, expired or revoked" })
 
+    const admit = (found: Remembered | undefined, now: number): Effect.Effect<Principal, Unauthorized> => {
+      if (found === undefined || found.expires_at <= now) return Effect.fail(refused)
+      if (found.principal.key_id !== null) used.set(found.principal.key_id, now)
+      return Effect.succeed(found.principal)
+    }
+
     const authenticate = (headers: RequestHeaders): Effect.Effect<Principal, Unauthorized | BadRequest> =>
       Effect.flatMap(presentedKey(headers), (key) => {
-        if (!KeyFormat.isWellFormed(key))
-          return Effect.fail(new Unauthorized({ detail: "this is not an API key of this service" }))
-        return Effect.flatMap(cache.get(KeyFormat.hash(key)), (found) => {
-          const now = clock.unsafeCurrentTimeMillis()
-          if (found === undefined || found.expires_at <= now) return Effect.fail(refused)
-          if (found.principal.key_id !== null) used.set(found.principal.key_id, now)
-          return Effect.succeed(found.principal)
-        })
+        const hash = KeyFormat.hash(key)
+        const now = clock.unsafeCurrentTimeMillis()
+        const found = recent.get(hash)
+        if (found !== undefined && found.until > now) return admit(found, now)
+        return KeyFormat.isWellFormed(key)
+          ? Effect.flatMap(cache.get(hash), (read) => admit(read, clock.unsafeCurrentTimeMillis()))
+          : Effect.fail(new Unauthorized({ detail: "this is not an API key of this service" }))
       })
 
     /** Makes a change of a key take effect on this node at once. */
-    const forget = (hash: string) => cache.invalidate(hash)
+    const forget = (hash: string) =>
+      Effect.suspend(() => {
+        forgotten += 1
+        recent.delete(hash)
+        return cache.invalidate(hash)
+      })
 
     return { authenticate, forget } as const
   })

@@ -35,7 +35,7 @@ export const isWellFormed = (key: string): boolean => {
 }
 
 /** SHA-256 of the whole key, in hex: what is stored. 131 random bits need no slow hash. */
-export const hash = (key: string): string => new Bun.CryptoHasher("sha256").update(key).digest("hex")
+export const hash = (key: string): string => Bun.SHA256.hash(key, "hex")
 
 /** What is kept in clear, to tell keys apart. */
 export const prefix = (key: string): string => key.slice(0, 12)

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto"
 import type { Dirent } from "node:fs"
 import { mkdir, open, readdir, rm, rmdir, stat, writeFile } from "node:fs/promises"
 import { dirname, join, resolve } from "node:path"
@@ -6,6 +5,7 @@ import { Effect, Layer, Option, Stream } from "effect"
 import { disk, hasCode, ifPresent } from "./file/Disk.ts"
 import { type FileStore, fileBatch } from "./file/FileBatch.ts"
 import { Folders } from "./file/Folders.ts"
+import { SyncAhead } from "./file/SyncAhead.ts"
 import { prefixOfTemp, TEMP } from "./file/TempFolder.ts"
 import {
   type ByteRange,
@@ -28,6 +28,10 @@ const pathIn = (root: string) => (key: string) => {
     throw new Error(`not an object key: ${key}`)
   return path
 }
+
+/** The path of a prefix, which is empty or ends in a slash. */
+const folderOf = (store: FileStore, prefix: string) =>
+  prefix === "" ? store.folders.root : store.path(prefix.slice(0, -1))
 
 const entriesOf = (folder: string): Effect.Effect<ReadonlyArray<Dirent>, ObjectStoreError> =>
   Effect.map(
@@ -72,7 +76,7 @@ const read = (store: FileStore) =>
 
 /** All files below a folder, whose own entries must begin with `start`. `folder` is empty or ends in a slash. */
 const walk = (store: FileStore, folder: string, start: string): Stream.Stream<ObjectInfo, ObjectStoreError> =>
-  Stream.fromIterableEffect(entriesOf(join(store.folders.root, folder))).pipe(
+  Stream.fromIterableEffect(Effect.suspend(() => entriesOf(folderOf(store, folder)))).pipe(
     Stream.filter(({ name }) => name.startsWith(start) && !(folder === "" && name === TEMP)),
     Stream.flatMap((entry) =>
       entry.isDirectory()
@@ -93,15 +97,18 @@ const sortKey = (folder: string) => Buffer.from(`${folder}/`)
 
 const folders = (store: FileStore) => (prefix: string, start_after?: string) =>
   Stream.fromIterableEffect(
-    Effect.map(entriesOf(join(store.folders.root, prefix)), (entries) => {
-      const after = start_after === undefined ? undefined : sortKey(start_after)
-      return entries
-        .filter((entry) => entry.isDirectory() && !(prefix === "" && entry.name === TEMP))
-        .map(({ name }) => ({ name, key: sortKey(name) }))
-        .filter(({ key }) => after === undefined || Buffer.compare(key, after) > 0)
-        .sort((left, right) => Buffer.compare(left.key, right.key))
-        .map(({ name }) => name)
-    })
+    Effect.map(
+      Effect.suspend(() => entriesOf(folderOf(store, prefix))),
+      (entries) => {
+        const after = start_after === undefined ? undefined : sortKey(start_after)
+        return entries
+          .filter((entry) => entry.isDirectory() && !(prefix === "" && entry.name === TEMP))
+          .map(({ name }) => ({ name, key: sortKey(name) }))
+          .filter(({ key }) => after === undefined || Buffer.compare(key, after) > 0)
+          .sort((left, right) => Buffer.compare(left.key, right.key))
+          .map(({ name }) => name)
+      }
+    )
   )
 
 /** The temp folders of batches whose prefix begins with `prefix`. */
@@ -158,11 +165,8 @@ const removePrefix = (store: FileStore) =>
   })
 
 const health = (store: FileStore) => {
-  const probe = join(store.folders.root, TEMP, `health-${randomUUID()}`)
-  return disk("write and remove a file", async () => {
-    await writeFile(probe, "tracepipe")
-    await rm(probe)
-  })
+  const probe = join(store.folders.root, TEMP, "health")
+  return disk("write and remove a file", () => writeFile(probe, "tracepipe").finally(() => rm(probe, { force: true })))
 }
 
 /** Objects as files: key `a/b` is `<root>/a/b`. One process at a time may use a root. */
@@ -171,7 +175,7 @@ export const layer = (root: string): Layer.Layer<ObjectStore, ObjectStoreError> 
     ObjectStore,
     Effect.gen(function* () {
       const absolute = resolve(root)
-      const store: FileStore = { folders: new Folders(absolute), path: pathIn(absolute) }
+      const store: FileStore = { folders: new Folders(absolute), ahead: new SyncAhead(), path: pathIn(absolute) }
       yield* disk("make the data folder", async () => {
         await mkdir(join(absolute, TEMP), { recursive: true, mode: 0o700 })
         await store.folders.sync(absolute)
@@ -185,7 +189,7 @@ export const layer = (root: string): Layer.Layer<ObjectStore, ObjectStoreError> 
         folders: folders(store),
         removePrefix: removePrefix(store),
         pending: pending(store),
-        health: Effect.suspend(() => health(store))
+        health: health(store)
       }
     })
   )

@@ -1,6 +1,7 @@
 import type { SqlClient, Statement } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import { BadRequest, Issue } from "../domain/Errors.ts"
+import { Text } from "../domain/Json.ts"
 import { Cursor, type Keyset } from "../domain/Page.ts"
 
 const decode = Schema.decodeUnknown(Cursor)
@@ -44,15 +45,18 @@ export const page = <A extends { readonly id: string }>(
   }
 }
 
-const decodePath = Schema.decodeUnknown(Schema.StringFromBase64Url)
-const encodePath = Schema.encodeSync(Schema.StringFromBase64Url)
+const PathCursor = Schema.StringFromBase64Url.pipe(
+  Schema.compose(Schema.parseJson(Schema.Struct({ path: Text(1, 1024) })))
+)
+const decodePath = Schema.decodeUnknown(PathCursor)
+const encodePath = Schema.encodeSync(PathCursor)
 
 /** For lists in order of a path: the path behind a caller's cursor. */
 export const path = (cursor: string | undefined): Effect.Effect<string | undefined, BadRequest> =>
   cursor === undefined
     ? Effect.succeed(undefined)
     : decodePath(cursor).pipe(
-        Effect.filterOrFail((text) => text.isWellFormed() && !text.includes("\u0000")),
+        Effect.map(({ path }) => path),
         Effect.mapError(() => notOurs)
       )
 
@@ -60,5 +64,5 @@ export const path = (cursor: string | undefined): Effect.Effect<string | undefin
 export const pathPage = <A extends { readonly path: string }>(rows: ReadonlyArray<A>, limit: number) => {
   const items = rows.slice(0, limit)
   const last = items.at(-1)
-  return { items, next_cursor: rows.length > limit && last !== undefined ? encodePath(last.path) : null }
+  return { items, next_cursor: rows.length > limit && last !== undefined ? encodePath({ path: last.path }) : null }
 }

@@ -67,8 +67,8 @@ export interface ObjectWriter {
  */
 export interface ObjectBatch {
   /**
-   * Opens a writer for `prefix + path`. Several may be open at once, each fed by a fiber of its
-   * own: a fiber that feeds many in turn can wait for memory which its other writers hold.
+   * Opens a writer for `prefix + path`. Several may be open at once; in the S3 layer each holds up to
+   * a part of its object in memory.
    * @param path relative, already checked by the caller: no empty, `.` or `..` segment
    * @param size_hint the length in bytes where it is known; it chooses the part size
    */
@@ -94,8 +94,8 @@ export class ObjectStore extends Context.Tag("platform/ObjectStore")<
     /** Opens a batch for `prefix` (which ends in a slash); the scope owns what is not committed. */
     readonly batch: (prefix: string) => Effect.Effect<ObjectBatch, ObjectStoreError, Scope.Scope>
     /**
-     * The object's bytes, or a range of them, as they come; the stream owns the connection. A range
-     * is clipped at the object's end, and is empty when it starts behind it.
+     * The object's bytes, or a range of them, as they come; the stream owns the connection and
+     * is read once. A range is clipped at the object's end, and is empty when it starts behind it.
      */
     readonly read: (
       key: string,

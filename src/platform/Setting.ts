@@ -105,3 +105,30 @@ export const url = (...protocols: ReadonlyArray<string>) => (name: string): Conf
   checked(name, `a URL that starts with ${protocols.join(" or ")}`, (text) =>
     URL.canParse(text) && protocols.includes(`${new URL(text).protocol}//`) ? text : undefined
   )
+
+const compiled = (pattern: string): RegExp | undefined => {
+  try {
+    const regex = new RegExp(pattern, "g")
+    // One that matches nothing at all matches everywhere.
+    return new RegExp(pattern).test("") ? undefined : regex
+  } catch {
+    return undefined
+  }
+}
+
+const patternList = (text: string): ReadonlyArray<string> => {
+  try {
+    const list: unknown = JSON.parse(text)
+    if (Array.isArray(list) && list.every((item) => typeof item === "string")) return list
+  } catch {
+    // No JSON: then it is a pattern per line.
+  }
+  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "")
+}
+
+/** Regular expressions, one per line or as a JSON array of strings; none may match the empty text. */
+export const patterns = (name: string): Config.Config<ReadonlyArray<RegExp>> =>
+  checked(name, "regular expressions that do not match the empty text, one per line or as a JSON array", (text) => {
+    const regexes = patternList(text).map(compiled)
+    return regexes.every((regex) => regex !== undefined) ? regexes : undefined
+  })

@@ -124,6 +124,28 @@ const ingest = Config.all({
   })
 })
 
+const redaction = Config.all({
+  patterns: setting("REDACT_PATTERNS", Setting.patterns, {
+    fallback: [],
+    shown: "none",
+    description:
+      "what is taken out of timelines and all that is made of them, besides passwords, credentials and cards: regular expressions, one per line or as a JSON array"
+  })
+})
+
+const fraction = (name: string) =>
+  Config.number(name).pipe(
+    Config.validate({ message: "expected a number from 0 to 1", validation: (value) => value >= 0 && value <= 1 })
+  )
+
+const examples = Config.all({
+  confidence_threshold: setting("CONFIDENCE_THRESHOLD", fraction, {
+    fallback: 0.5,
+    shown: "0.5",
+    description: "examples that were recognised with less confidence (0 to 1) wait for a review"
+  })
+})
+
 const observability = Config.all({
   log_level: setting("LOG_LEVEL", Setting.oneOf("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "FATAL", "NONE"), {
     fallback: "INFO",
@@ -139,7 +161,7 @@ const observability = Config.all({
   })
 })
 
-const all = Config.all({ app_env: environment, server, data, database, objects, ingest, observability })
+const all = Config.all({ app_env: environment, server, data, database, objects, ingest, redaction, examples, observability })
 
 /** Everything that is read from the environment, decoded. */
 export interface Values extends Config.Config.Success<typeof all> {}
@@ -200,7 +222,7 @@ export const decode = (environment: Environment): Effect.Effect<Values, Configur
     return found.length > 0 ? yield* new ConfigurationInvalid({ problems: found }) : values
   })
 
-const prefixes = ["S3_", "DATABASE_", "DB_", "UPLOAD_", "LOG_", "MAX_SESSION", "MAX_FILES", "PROMETHEUS_", "BOOTSTRAP_"]
+const prefixes = ["S3_", "DATABASE_", "DB_", "UPLOAD_", "LOG_", "MAX_SESSION", "MAX_FILES", "PROMETHEUS_", "BOOTSTRAP_", "REDACT_"]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */
 export const unknownVariables = (environment: Environment): ReadonlyArray<string> => {

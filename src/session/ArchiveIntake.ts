@@ -7,7 +7,8 @@ import { isPlaywrightTrace } from "./Format.ts"
 import type { Intake, IntakeError, Limits, Sink } from "./Intake.ts"
 import { readSpooled, spoolFile } from "./Spool.ts"
 import { expandTar } from "./Tar.ts"
-import { expandZip, zipEntries } from "./Zip.ts"
+import { expandZip } from "./Zip.ts"
+import { zipEntries } from "./ZipDirectory.ts"
 
 export interface ArchiveOptions {
   readonly intake: Intake
@@ -19,6 +20,9 @@ export interface ArchiveOptions {
   /** Where the files go in the bundle: empty, or ending in a slash. */
   readonly folder: string
 }
+
+/** Encodings of a single stream, as a file's content or as HTTP's Content-Encoding. */
+export type Compression = "gzip" | "zstd"
 
 type Chunks = Stream.Stream<Uint8Array, IntakeError | ArchiveError>
 type Consumer = (chunks: Chunks) => Effect.Effect<void, IntakeError | ArchiveError, Scope.Scope>
@@ -107,7 +111,10 @@ const zipSink = (options: ArchiveOptions): ScopedSink =>
       write: (chunk) => {
         size += chunk.length
         return size > options.limits.max_session_bytes
-          ? new PayloadTooLarge({ detail: `${options.name}: larger than a session may be`, limit: options.limits.max_session_bytes })
+          ? new PayloadTooLarge({
+              detail: `${options.name}: larger than a session may be`,
+              limit: options.limits.max_session_bytes
+            })
           : write(chunk)
       },
       end: Effect.mapError(
@@ -122,21 +129,34 @@ const tarSink = (options: ArchiveOptions): ScopedSink =>
     expandTar(chunks, bounds(options), (entry, size_hint) => options.intake.file(options.folder + entry, size_hint))
   )
 
-/** gzip and zstd hold one file: a tar or a recording. What they hold is not decompressed again. */
-const compressedSink = (options: ArchiveOptions, encoding: "gzip" | "zstd"): ScopedSink =>
+const decompressing = (options: ArchiveOptions, encoding: Compression, open: ScopedSink): ScopedSink =>
   piped(options, (chunks) =>
     Effect.gen(function* () {
-      const name = options.name.replace(/\.tgz$/i, ".tar").replace(/\.(gz|zst|zstd)$/i, "")
-      const inner = yield* sniffing((first) =>
-        sniffArchive(first) === "tar" ? tarSink({ ...options, name }) : options.intake.file(options.folder + name, undefined)
-      )
+      const inner = yield* open
       yield* Stream.runForEach(decompress(chunks, encoding, bounds(options)), inner.write)
       yield* inner.end
     })
   )
 
+/** gzip and zstd hold one file: an archive or a recording. What they hold is not decompressed again. */
+const compressedSink = (options: ArchiveOptions, encoding: Compression): ScopedSink => {
+  const inner = { ...options, name: options.name.replace(/\.tgz$/i, ".tar").replace(/\.(gz|zst|zstd)$/i, "") }
+  return decompressing(
+    options,
+    encoding,
+    sniffing((first) => {
+      const kind = sniffArchive(first)
+      if (kind === "zip") return zipSink(inner)
+      return kind === "tar" ? tarSink(inner) : options.intake.file(inner.folder + inner.name, undefined)
+    })
+  )
+}
+
 /** Takes one upload whose bytes say what it is: an archive, which is expanded, or a single file. */
-export const archiveSink = (options: ArchiveOptions, size_hint?: number): Effect.Effect<Sink<IntakeError>, never, Scope.Scope> =>
+export const archiveSink = (
+  options: ArchiveOptions,
+  size_hint?: number
+): Effect.Effect<Sink<IntakeError>, never, Scope.Scope> =>
   sniffing((first) => {
     const kind = sniffArchive(first)
     if (kind === "zip") return zipSink(options)
@@ -144,3 +164,7 @@ export const archiveSink = (options: ArchiveOptions, size_hint?: number): Effect
     if (kind === "gzip" || kind === "zstd") return compressedSink(options, kind)
     return options.intake.file(options.folder + options.name, size_hint)
   })
+
+/** As {@link archiveSink}, for bytes that were compressed for the way only: what they were before is what was sent. */
+export const encodedSink = (options: ArchiveOptions, encoding: Compression): ScopedSink =>
+  decompressing(options, encoding, archiveSink(options))

@@ -3,11 +3,14 @@ import { firstIdAt, idTime } from "../platform/Id.ts"
 import { ObjectStore } from "../platform/ObjectStore.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
-import { clearSpool } from "./Spool.ts"
 import { IdempotencyRepo } from "./IdempotencyRepo.ts"
 import { Removals } from "./Removals.ts"
-import { grace, UploadLeases } from "./UploadLeases.ts"
+import { clearSpool } from "./Spool.ts"
+import { UploadLeases } from "./UploadLeases.ts"
+import { UploadTimes } from "./UploadTimes.ts"
 
+/** How often the whole store is looked at. */
+const wholeEvery = Duration.hours(24)
 /** Between two looks at the whole store, only what began within this span is looked at. */
 const recent = Duration.hours(25)
 const batchSize = 500
@@ -29,6 +32,8 @@ export class Collector extends Effect.Service<Collector>()("session/Collector", 
     const keys = yield* IdempotencyRepo
     const metrics = yield* Metrics
     const { data, ingest } = yield* Settings
+    const times = yield* UploadTimes
+    const grace_ms = Duration.toMillis(Duration.sum(times.lease, times.margin))
 
     const prefixes = (since: number) =>
       store.folders("orgs/").pipe(
@@ -40,12 +45,21 @@ export class Collector extends Effect.Service<Collector>()("session/Collector", 
         Stream.concat(Stream.map(store.pending("orgs/"), ({ prefix }) => prefix))
       )
 
-    /** Removes the remains of sessions that began before `now - grace`; answers their prefixes. */
+    /** One that cannot be removed must not keep the others: it is met again at the next collection. */
+    const remove = (prefix: string) =>
+      store.removePrefix(prefix).pipe(
+        Effect.as([prefix]),
+        Effect.catchAll((error) =>
+          Effect.as(Effect.logWarning(`remains below ${prefix} could not be removed`, error), [])
+        )
+      )
+
+    /** Removes the remains of sessions that began long enough ago; answers their prefixes. */
     const sweep = (since: number, now: number, dry_run: boolean) =>
       prefixes(since).pipe(
         Stream.filterMap((prefix) => {
           const id = sessionPrefix.exec(prefix)?.[2]
-          const old = id !== undefined && isId(id) && idTime(id) < now - Duration.toMillis(grace)
+          const old = id !== undefined && isId(id) && idTime(id) < now - grace_ms
           return old ? Option.some({ prefix, id }) : Option.none()
         }),
         Stream.grouped(batchSize),
@@ -53,11 +67,10 @@ export class Collector extends Effect.Service<Collector>()("session/Collector", 
           Effect.gen(function* () {
             const found = new Set(yield* leases.orphans([...group].map(({ id }) => id)))
             const remains = [...new Set([...group].filter(({ id }) => found.has(id)).map(({ prefix }) => prefix))]
-            if (!dry_run) {
-              yield* Effect.forEach(remains, (prefix) => store.removePrefix(prefix), { discard: true })
-              metrics.collected.inc(remains.length)
-            }
-            return remains
+            if (dry_run) return remains
+            const removed = (yield* Effect.forEach(remains, remove)).flat()
+            metrics.collected.inc(removed.length)
+            return removed
           })
         ),
         Stream.runCollect,
@@ -68,7 +81,10 @@ export class Collector extends Effect.Service<Collector>()("session/Collector", 
      * One collection. With `whole` everything is looked at, otherwise what began lately.
      * A dry run removes nothing and answers what it would have removed.
      */
-    const collect = Effect.fn("Collector.collect")(function* (options: { readonly whole: boolean; readonly dry_run: boolean }) {
+    const collect = Effect.fn("Collector.collect")(function* (options: {
+      readonly whole: boolean
+      readonly dry_run: boolean
+    }) {
       const now = yield* Clock.currentTimeMillis
       const removed = yield* sweep(options.whole ? 0 : now - Duration.toMillis(recent), now, options.dry_run)
       if (!options.dry_run) {
@@ -77,21 +93,22 @@ export class Collector extends Effect.Service<Collector>()("session/Collector", 
         yield* keys.forgetAllExpired
         yield* clearSpool(data.data_dir)
       }
-      if (removed.length > 0) yield* Effect.logInfo(`${removed.length} remains of cut-off uploads ${options.dry_run ? "found" : "removed"}`)
+      if (removed.length > 0)
+        yield* Effect.logInfo(`${removed.length} remains of cut-off uploads ${options.dry_run ? "found" : "removed"}`)
       return removed
     })
 
-    const guarded = (whole: boolean) =>
-      collect({ whole, dry_run: false }).pipe(
-        Effect.asVoid,
-        Effect.catchAllCause((cause) => Effect.logWarning("a collection failed; the next one goes on", cause))
-      )
+    let whole_at: number | undefined
 
-    /** Collects once over everything, then on and on over what is recent. */
-    const run = Effect.zipRight(
-      guarded(true),
-      Effect.schedule(guarded(false), Schedule.spaced(ingest.upload_gc_interval))
-    )
+    const guarded = Effect.gen(function* () {
+      const now = yield* Clock.currentTimeMillis
+      const whole = whole_at === undefined || now - whole_at >= Duration.toMillis(wholeEvery)
+      yield* collect({ whole, dry_run: false })
+      if (whole) whole_at = now
+    }).pipe(Effect.catchAllCause((cause) => Effect.logWarning("a collection failed; the next one goes on", cause)))
+
+    /** Collects over everything at first and once a day, and on and on over what is recent. */
+    const run = Effect.repeat(guarded, Schedule.spaced(ingest.upload_gc_interval))
 
     return { collect, run } as const
   })

@@ -21,6 +21,8 @@ export type Encoding = keyof typeof decoders
 class Decoder {
   readonly #stream: Transform
   #fed = true
+  /** The data has its own end, which may come before the input's. */
+  #ended = false
   #failure: BrokenArchive | undefined
   #wake = () => {}
 
@@ -32,7 +34,10 @@ class Decoder {
       this.#failure = new BrokenArchive({ reason: cause.message })
       wake()
     })
-    stream.on("end", () => this.#hasFed())
+    stream.on("end", () => {
+      this.#ended = true
+      this.#hasFed()
+    })
   }
 
   #hasFed(): void {
@@ -43,6 +48,7 @@ class Decoder {
   /** What comes out once the chunk goes in; without a chunk, what comes out at the end of the input. */
   feed(chunk: Uint8Array | undefined): Stream.Stream<Uint8Array, BrokenArchive> {
     return Stream.suspend(() => {
+      if (this.#ended) return Stream.empty
       this.#fed = false
       // A failed write is told of by the stream's error, which comes after this.
       const written = (error: Error | null | undefined) => (error ? undefined : this.#hasFed())

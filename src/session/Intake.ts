@@ -33,6 +33,9 @@ type OpenWriter = (
   options: { readonly content_type: string; readonly size_hint?: number | undefined }
 ) => Effect.Effect<ObjectWriter, ObjectStoreError>
 
+/** A chunk of at least this size is looked at while the store writes it; for a smaller one a fiber costs more than that gains. */
+const OVERLAP_BYTES = 64 * 1024
+
 const rejected = (path: string, message: string) =>
   new SessionRejected({ detail: `${path}: ${message}`, errors: [new Issue({ path, message })] })
 
@@ -42,11 +45,19 @@ const tooMany = (limit: number) =>
 const tooLarge = (limit: number) =>
   new PayloadTooLarge({ detail: `a session has at most ${limit} bytes (MAX_SESSION_BYTES)`, limit })
 
+/** The folders that a path leads through, outermost first. */
+const foldersOf = (path: string): ReadonlyArray<string> => {
+  const folders: Array<string> = []
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) folders.push(path.slice(0, at))
+  return folders
+}
+
 /** Hashes, counts, checks and stores the files of one upload as their bytes pass by, once. */
 export class Intake {
   readonly files: Array<StoredFile> = []
   readonly #sniffer = new FormatSniffer()
   readonly #paths = new Set<string>()
+  readonly #folders = new Set<string>()
   readonly #open: OpenWriter
   readonly #limits: Limits
   #bytes = 0
@@ -66,15 +77,25 @@ export class Intake {
     return Effect.gen(this, function* () {
       const path = bundlePath(name)
       if (path._tag === "Left") return yield* rejected(JSON.stringify(name), path.left)
-      if (this.#paths.has(path.right)) return yield* rejected(path.right, "two files have this name")
+      const taken = this.#taken(path.right)
+      if (taken !== undefined) return yield* rejected(path.right, taken)
       if (this.#paths.size >= this.#limits.max_files_per_session) {
         return yield* tooMany(this.#limits.max_files_per_session)
       }
       this.#paths.add(path.right)
+      for (const folder of foldersOf(path.right)) this.#folders.add(folder)
       const content_type = contentTypeOf(path.right)
       const writer = yield* this.#open(path.right, { content_type, size_hint })
       return this.#sink(path.right, content_type, writer)
     })
+  }
+
+  /** Why no file can have this path beside those that came before. */
+  #taken(path: string): string | undefined {
+    if (this.#paths.has(path)) return "two files have this name"
+    if (this.#folders.has(path)) return "a folder has this name"
+    const file = foldersOf(path).find((folder) => this.#paths.has(folder))
+    return file === undefined ? undefined : `its folder ${JSON.stringify(file)} is a file`
   }
 
   #sink(path: string, content_type: string, writer: ObjectWriter): Sink<IntakeError> {
@@ -85,8 +106,14 @@ export class Intake {
       size_bytes += chunk.length
       this.#bytes += chunk.length
       if (this.#bytes > this.#limits.max_session_bytes) return tooLarge(this.#limits.max_session_bytes)
-      hasher.update(chunk)
-      check.write(chunk)
+      const look = () => {
+        hasher.update(chunk)
+        check.write(chunk)
+      }
+      if (chunk.length >= OVERLAP_BYTES) {
+        return Effect.zipRight(writer.write(chunk), Effect.sync(look), { concurrent: true })
+      }
+      look()
       return writer.write(chunk)
     }
     const end = Effect.suspend((): Effect.Effect<void, IntakeError> => {

@@ -1,105 +1,84 @@
 import { Effect } from "effect"
-import * as Multipasta from "multipasta"
 import { BadRequest, PayloadTooLarge } from "../domain/Errors.ts"
 import type { Sink } from "./Intake.ts"
+import { boundaryOf, MultipartParser, type PartEvent, type PartHead } from "./MultipartParser.ts"
 
 /** What a form is made of, in the order that it comes. */
 export interface FormHandler<E, R> {
+  /** Names whose parts are fields even when they come with a file name, as a browser's `Blob` does. */
+  readonly isField: (name: string) => boolean
   readonly field: (name: string, value: string) => Effect.Effect<void, E, R>
   /** A file part begins; its bytes go to the sink. */
-  readonly file: (name: string, file_name: string | undefined) => Effect.Effect<Sink<E>, E, R>
+  readonly file: (name: string, file_name: string) => Effect.Effect<Sink<E>, E, R>
 }
 
-type Event =
-  | { readonly _tag: "field"; readonly name: string; readonly value: string }
-  | { readonly _tag: "file"; readonly name: string; readonly file_name: string | undefined }
-  | { readonly _tag: "chunk"; readonly bytes: Uint8Array }
-  | { readonly _tag: "end" }
+/** A field that is being collected, or where a file's bytes go. */
+type Part<E> =
+  | { readonly _tag: "field"; readonly name: string; readonly chunks: Array<Uint8Array>; size: number }
+  | { readonly _tag: "file"; readonly sink: Sink<E> }
 
-const maxFieldBytes = 128 * 1024
-const decoder = new TextDecoder()
+const MAX_FIELD_BYTES = 128 * 1024
+const utf8 = new TextDecoder("utf-8", { fatal: true })
 
-const explain = (error: Multipasta.MultipartError): BadRequest | PayloadTooLarge => {
-  switch (error._tag) {
-    case "ReachedLimit":
-      return new PayloadTooLarge({ detail: `a form field has at most ${maxFieldBytes} bytes`, limit: maxFieldBytes })
-    case "InvalidBoundary":
-      return new BadRequest({ detail: "Content-Type names no boundary" })
-    case "BadHeaders":
-      return new BadRequest({ detail: "a part's headers cannot be parsed" })
-    case "InvalidDisposition":
-      return new BadRequest({ detail: "a part's Content-Disposition has no name" })
-    case "EndNotReached":
-      return new BadRequest({ detail: "the form ends in the middle of a part" })
-  }
-}
+const bad = (detail: string) => new BadRequest({ detail })
 
 /**
- * Parses `multipart/form-data` (RFC 7578) as its bytes come, and hands every part to the handler
- * with back-pressure: a chunk is parsed when all that the last one held was taken.
+ * Takes `multipart/form-data` as its bytes come, and hands every part to the handler with
+ * back-pressure: a chunk is parsed when all that the last one held was taken.
  */
 export const parser = <E, R>(content_type: string, handler: FormHandler<E, R>) => {
-  const events: Array<Event> = []
-  let failure: BadRequest | PayloadTooLarge | undefined
-  let complete = false
-  let sink: Sink<E> | undefined
+  const boundary = boundaryOf(content_type)
+  const form = new MultipartParser(boundary ?? "")
+  let part: Part<E> | undefined
 
-  const form = Multipasta.make({
-    headers: { "content-type": content_type },
-    // Of `isFile`, only what has a file name is a file: a plain field of any type stays a field.
-    isFile: (info) => info.filename !== undefined,
-    maxFieldSize: maxFieldBytes,
-    onField: (info, value) => events.push({ _tag: "field", name: info.name, value: decoder.decode(value) }),
-    onFile: (info) => {
-      events.push({ _tag: "file", name: info.name, file_name: info.filename })
-      return (bytes) => events.push(bytes === null ? { _tag: "end" } : { _tag: "chunk", bytes })
-    },
-    onError: (error) => {
-      failure ??= explain(error)
-    },
-    onDone: () => {
-      complete = true
+  const begin = ({ name, file_name }: PartHead): Effect.Effect<void, E, R> => {
+    if (file_name === undefined || handler.isField(name)) {
+      part = { _tag: "field", name, chunks: [], size: 0 }
+      return Effect.void
     }
-  })
-
-  const handle = (event: Event): Effect.Effect<void, E, R> => {
-    switch (event._tag) {
-      case "field":
-        return handler.field(event.name, event.value)
-      case "file":
-        return Effect.map(handler.file(event.name, event.file_name), (opened) => {
-          sink = opened
-        })
-      case "chunk":
-        return sink === undefined || event.bytes.length === 0 ? Effect.void : sink.write(event.bytes)
-      case "end":
-        return sink === undefined ? Effect.void : sink.end
-    }
+    return Effect.map(handler.file(name, file_name), (sink) => {
+      part = { _tag: "file", sink }
+    })
   }
 
-  const parse = (step: () => void) =>
-    Effect.try({ try: step, catch: () => new BadRequest({ detail: "a part's headers cannot be parsed" }) })
+  const collect = (field: Part<E> & { _tag: "field" }, bytes: Uint8Array) => {
+    field.size += bytes.length
+    if (field.size > MAX_FIELD_BYTES) {
+      const detail = `${JSON.stringify(field.name)}: a form field has at most ${MAX_FIELD_BYTES} bytes`
+      return new PayloadTooLarge({ detail, limit: MAX_FIELD_BYTES })
+    }
+    // A copy: the chunk that they are in may be large, and is to go away.
+    field.chunks.push(Uint8Array.from(bytes))
+    return Effect.void
+  }
 
-  const handled = Effect.suspend(() => {
-    const batch = events.splice(0)
-    return Effect.forEach(batch, handle, { discard: true })
-  })
+  const ended = ({ name, chunks }: Part<E> & { _tag: "field" }) =>
+    Effect.flatMap(
+      Effect.try({
+        try: () => utf8.decode(Buffer.concat(chunks)),
+        catch: () => bad(`the field ${JSON.stringify(name)} is not UTF-8`)
+      }),
+      (value) => handler.field(name, value)
+    )
+
+  const handle = (event: PartEvent): Effect.Effect<void, E | BadRequest | PayloadTooLarge, R> => {
+    if (event._tag === "begin") return begin(event.head)
+    if (part === undefined) return Effect.void
+    if (event._tag === "end") return part._tag === "field" ? ended(part) : part.sink.end
+    return part._tag === "field" ? collect(part, event.bytes) : part.sink.write(event.bytes)
+  }
+
+  const failed = Effect.suspend(() => (form.failure === undefined ? Effect.void : bad(form.failure)))
 
   const write = (chunk: Uint8Array) =>
-    Effect.gen(function* () {
-      // What follows the last boundary is an epilogue, which is to be ignored (RFC 2046, 5.1.1).
-      if (complete) return
-      yield* parse(() => form.write(chunk))
-      yield* handled
-      if (failure !== undefined) return yield* failure
+    Effect.suspend(() => {
+      if (boundary === undefined) return bad("Content-Type names no boundary")
+      return Effect.zipRight(Effect.forEach(form.write(chunk), handle, { discard: true }), failed)
     })
 
-  const end = Effect.gen(function* () {
-    if (complete) return
-    yield* parse(() => form.end())
-    yield* handled
-    return yield* failure ??
-      new BadRequest({ detail: "the closing boundary never came: is it the one that Content-Type names?" })
+  const end = Effect.suspend(() => {
+    form.end()
+    return failed
   })
 
   return { write, end } as const

@@ -1,11 +1,12 @@
 import { SqlError } from "@effect/sql"
 import { Effect, Schedule } from "effect"
 import { type NotFound, Unavailable } from "../domain/Errors.ts"
+import type { CurrentPrincipal } from "../domain/Principal.ts"
+import { Session, suiteMissing } from "../domain/session/Session.ts"
 import { Audit } from "../identity/Audit.ts"
-import { type ObjectBatch, ObjectStore } from "../platform/ObjectStore.ts"
+import { type ObjectBatch, ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
 import * as Rows from "../platform/Rows.ts"
 import { isConnectionFailure, violates } from "../platform/SqlFailure.ts"
-import { Session, suiteMissing } from "../domain/session/Session.ts"
 import { type Answered, IdempotencyRepo, type KeyOwner } from "./IdempotencyRepo.ts"
 import type { StoredFile } from "./Intake.ts"
 import { type NewSession, SessionsRepo } from "./SessionsRepo.ts"
@@ -15,6 +16,8 @@ export interface Complete {
   readonly session: NewSession
   readonly files: ReadonlyArray<StoredFile>
   readonly batch: ObjectBatch
+  /** False when a collector may hold the objects to be remains. */
+  readonly isHeld: Effect.Effect<boolean>
   readonly idempotency: { readonly owner: KeyOwner; readonly request_hash: string } | undefined
 }
 
@@ -23,10 +26,20 @@ export interface Overtaken {
   readonly _tag: "Overtaken"
 }
 
+type Outcome<E = never> = Effect.Effect<Session | Overtaken, E | Unavailable | NotFound, CurrentPrincipal>
+
+const leaseLost = new Unavailable({
+  detail: "the upload's lease was lost while the database was away",
+  retry_after_s: 5
+})
+
 const uncertain = new Unavailable({
   detail: "the database went away while the session was written; send it again, with an Idempotency-Key to be safe",
   retry_after_s: 5
 })
+
+/** How long a commit waits for a database that went away in its middle. */
+const patience = Schedule.spaced("500 millis").pipe(Schedule.upTo("15 seconds"))
 
 /** Makes an upload a session: objects durable first, then the rows, in one statement. */
 export class SessionCommit extends Effect.Service<SessionCommit>()("session/SessionCommit", {
@@ -37,7 +50,7 @@ export class SessionCommit extends Effect.Service<SessionCommit>()("session/Sess
     const keys = yield* IdempotencyRepo
     const audit = yield* Audit
 
-    const write = ({ session, files, idempotency }: Complete) =>
+    const insert = ({ session, files, idempotency }: Complete) =>
       Effect.gen(function* () {
         const { id, suite_id, format } = session
         const entry = yield* audit.statement({
@@ -53,51 +66,67 @@ export class SessionCommit extends Effect.Service<SessionCommit>()("session/Sess
         return yield* Rows.one(Session, repo.insert(session, files, together))
       })
 
-    /** The connection was lost in the middle: the row may or may not be there. */
-    const settle = ({ session }: Complete) =>
-      Effect.suspend(() => repo.exists(session.id)).pipe(
-        Effect.catchAllDefect(() => Effect.fail("away" as const)),
-        Effect.retry(Schedule.spaced("500 millis").pipe(Schedule.upTo("10 seconds"))),
-        // Not known even now: the collector will find out, and remove what has no row.
-        Effect.mapError(() => uncertain)
-      )
+    const write = (complete: Complete) =>
+      Effect.flatMap(complete.isHeld, (held) => (held ? insert(complete) : leaseLost))
 
-    const remove = (prefix: string) =>
-      Effect.catchAll(store.removePrefix(prefix), (error) =>
+    const remove = ({ session }: Complete) =>
+      Effect.catchAll(store.removePrefix(session.storage_path), (error) =>
         Effect.logWarning("objects of a refused session are left to the collector", error)
       )
 
-    /** The rows were not written, or nobody knows: the objects must not outlive that. */
-    const refused = (
-      complete: Complete,
-      defect: unknown,
-      reread: Effect.Effect<Session | undefined>
-    ): Effect.Effect<Session | Overtaken, Unavailable | NotFound> => {
-      const { storage_path, suite_id } = complete.session
-      if (isConnectionFailure(defect)) {
-        return Effect.flatMap(settle(complete), (exists) =>
-          exists
-            ? Effect.flatMap(reread, (session) => (session === undefined ? uncertain : Effect.succeed(session)))
-            : Effect.zipRight(remove(storage_path), uncertain)
-        )
-      }
-      const broke = (constraint: string) => defect instanceof SqlError.SqlError && violates(defect, constraint)
-      const answer = broke("idempotency_keys_unique")
-        ? Effect.succeed<Overtaken>({ _tag: "Overtaken" })
-        : broke("sessions_suite")
-          ? suiteMissing(suite_id)
-          : Effect.die(defect)
-      return Effect.zipRight(remove(storage_path), answer)
+    const broke = (defect: unknown, constraint: string) =>
+      defect instanceof SqlError.SqlError && violates(defect, constraint)
+
+    /** Why the database refuses the rows for good; undefined: a fault of ours. */
+    const reasonOf = ({ session }: Complete, defect: unknown): Outcome | undefined => {
+      if (broke(defect, "idempotency_keys_unique")) return Effect.succeed<Overtaken>({ _tag: "Overtaken" })
+      return broke(defect, "sessions_suite") ? suiteMissing(session.suite_id) : undefined
+    }
+
+    /** The one statement failed: its rows are not there, and the objects must not outlive them. */
+    const refused = (complete: Complete, defect: unknown): Outcome =>
+      Effect.zipRight(remove(complete), reasonOf(complete, defect) ?? Effect.die(defect))
+
+    /**
+     * The connection was lost in the middle, and the statement may be running still: the rows are
+     * there, or will be, or never. Writing them once more settles it, for that waits for a statement
+     * with the same id and is refused when that one succeeds. Where it settles nothing, the objects
+     * are left to the collector, which waits until the statement cannot be running any more.
+     */
+    const settled = (complete: Complete, reread: Effect.Effect<Session | undefined>): Outcome => {
+      const orElse = (otherwise: Outcome): Outcome =>
+        Effect.flatMap(reread, (session) => (session === undefined ? otherwise : Effect.succeed(session)))
+      const again = write(complete).pipe(
+        Effect.catchAll((lost) => orElse(lost)),
+        Effect.catchAllDefect((defect) => {
+          if (isConnectionFailure(defect)) return Effect.die(defect)
+          const reason = reasonOf(complete, defect)
+          return orElse(reason === undefined ? Effect.die(defect) : Effect.zipRight(remove(complete), reason))
+        })
+      )
+      return again.pipe(
+        Effect.catchAllDefect((defect) =>
+          isConnectionFailure(defect) ? Effect.fail("away" as const) : Effect.die(defect)
+        ),
+        Effect.retry({ schedule: patience, while: (error) => error === "away" }),
+        Effect.mapError((error) => (error === "away" ? uncertain : error))
+      )
     }
 
     /**
      * Cannot be interrupted: from the first visible object on, it ends with the row or without the
      * objects. Only a lost database leaves the question to the collector.
+     * @param reread the session, if its row is there
      */
-    const commit = (complete: Complete, reread: Effect.Effect<Session | undefined>) =>
+    const commit = (complete: Complete, reread: Effect.Effect<Session | undefined>): Outcome<ObjectStoreError> =>
       Effect.gen(function* () {
         yield* complete.batch.commit
-        return yield* write(complete).pipe(Effect.catchAllDefect((defect) => refused(complete, defect, reread)))
+        return yield* write(complete).pipe(
+          Effect.tapError(() => remove(complete)),
+          Effect.catchAllDefect((defect) =>
+            isConnectionFailure(defect) ? settled(complete, reread) : refused(complete, defect)
+          )
+        )
       }).pipe(Effect.uninterruptible)
 
     return { commit } as const

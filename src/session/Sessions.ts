@@ -10,6 +10,7 @@ import { type ByteRange, ObjectStore, type ObjectStoreError } from "../platform/
 import { orDefect } from "../platform/SqlFailure.ts"
 import { Removals } from "./Removals.ts"
 import { type SessionFilter, SessionsRepo } from "./SessionsRepo.ts"
+import { Timeline } from "./Timeline.ts"
 
 interface ListQuery extends SessionFilter {
   readonly limit: number
@@ -20,13 +21,14 @@ const away = (error: ObjectStoreError) => new Unavailable({ detail: error.messag
 
 /** Uploaded recordings: found, read, described, deleted. Their bytes are never changed. */
 export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
-  dependencies: [SessionsRepo.Default, Audit.Default, Removals.Default],
+  dependencies: [SessionsRepo.Default, Audit.Default, Removals.Default, Timeline.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* SessionsRepo
     const audit = yield* Audit
     const store = yield* ObjectStore
     const removals = yield* Removals
+    const timelines = yield* Timeline
     const read = withPolicy(scope("sessions:read"))
     const write = withPolicy(scope("sessions:write"))
 
@@ -98,6 +100,12 @@ export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
       return { ...found, bytes }
     }, read)
 
-    return { list, get, update, delete: remove, files, file } as const
+    /** The session's normalised events, see {@link Timeline.open}. */
+    const timeline = Effect.fn("Sessions.timeline")(function* (id: SessionId) {
+      const session = yield* existing(id)
+      return yield* timelines.open(yield* CurrentPrincipal, session)
+    }, read)
+
+    return { list, get, update, delete: remove, files, file, timeline } as const
   })
 }) {}

@@ -154,6 +154,29 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
           where s.id = (select id from sessions where ${visible(tenant)} and id = ${session_id}) and f.path = ${path}`
       )
 
+    /** Below which the session's objects are. */
+    const storagePath = (tenant: Tenant, session_id: SessionId) =>
+      Effect.map(
+        Rows.first(
+          Schema.Struct({ storage_path: Schema.String }),
+          sql`select storage_path from sessions where ${visible(tenant)} and id = ${session_id}`
+        ),
+        (row) => row?.storage_path
+      )
+
+    /** What the session's first whole timeline told; a later one changes nothing. */
+    const recordTimeline = (
+      tenant: Tenant,
+      session_id: SessionId,
+      seen: { readonly event_count: number; readonly started_at: string | null; readonly ended_at: string | null }
+    ) =>
+      orDefect(
+        Effect.asVoid(
+          sql`update sessions set ${sql.update(seen)}
+            where ${visible(tenant)} and id = ${session_id} and event_count is null`
+        )
+      )
+
     const forgetKey = (org_id: OrganizationId, key: string, session_id: SessionId) =>
       orDefect(
         Effect.asVoid(
@@ -161,6 +184,6 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
         )
       )
 
-    return { insert, suiteVisible, exists, list, find, update, remove, files, file, forgetKey } as const
+    return { insert, suiteVisible, exists, list, find, update, remove, files, file, storagePath, recordTimeline, forgetKey } as const
   })
 }) {}

@@ -12,13 +12,15 @@ export const drain = <E, R>(
   take: (chunk: Uint8Array) => Effect.Effect<void, E, R>
 ): Effect.Effect<void, E | UploadTimeout | BadRequest, R> =>
   Effect.gen(function* () {
+    // Nanoseconds, for they are counted from a fixed point: setting the machine's clock ends no upload.
     const clock = yield* Effect.clock
-    let waitingSince: number | undefined = clock.unsafeCurrentTimeMillis()
+    let waitingSince: bigint | undefined = clock.unsafeCurrentTimeNanos()
+    const limit = BigInt(Math.ceil(Duration.toMillis(idle) * 1e6))
     const reader = body.getReader()
 
     const next = Effect.tryPromise({
       try: () => {
-        waitingSince = clock.unsafeCurrentTimeMillis()
+        waitingSince = clock.unsafeCurrentTimeNanos()
         return reader.read()
       },
       catch: () => new BadRequest({ detail: "the body ended before its declared length" })
@@ -31,8 +33,8 @@ export const drain = <E, R>(
         yield* take(value)
       }
     })
-    const watch = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-      waitingSince !== undefined && now - waitingSince > Duration.toMillis(idle)
+    const watch = Effect.flatMap(Clock.currentTimeNanos, (now) =>
+      waitingSince !== undefined && now - waitingSince > limit
         ? Effect.fail(new UploadTimeout({ seconds: Math.round(Duration.toSeconds(idle)) }))
         : Effect.void
     ).pipe(Effect.repeat(Schedule.spaced(Duration.min(Duration.seconds(1), idle))))

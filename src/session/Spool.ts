@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto"
 import { mkdir, open, readdir, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Stream } from "effect"
@@ -12,13 +13,16 @@ const failure = (cause: unknown) =>
 
 const attempt = <A>(work: () => Promise<A>) => Effect.tryPromise({ try: work, catch: failure })
 
+/** Of this process only: in a container every start has the same process id. */
+const life = randomUUID().slice(0, 8)
+
 /**
  * A file of this process for an archive that has to be whole before it can be read; gone when the
  * scope closes. Its name begins with the process id, so that a later start can tell what was left.
  */
 export const spoolFile = (data_dir: string) =>
   Effect.gen(function* () {
-    const path = join(folderOf(data_dir), `${process.pid}-${Bun.randomUUIDv7()}`)
+    const path = join(folderOf(data_dir), `${process.pid}-${life}-${randomUUID()}`)
     yield* attempt(() => mkdir(folderOf(data_dir), { recursive: true, mode: 0o700 }))
     const file = yield* Effect.acquireRelease(
       attempt(() => open(path, "wx", 0o600)),
@@ -38,11 +42,16 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
+const isStale = (name: string): boolean => {
+  const [pid, of] = name.split("-")
+  return Number(pid) === process.pid ? of !== life : !isAlive(Number(pid))
+}
+
 /** Removes the spooled files of processes that are no more. */
 export const clearSpool = (data_dir: string) =>
   Effect.promise(async () => {
     const names = await readdir(folderOf(data_dir)).catch((): ReadonlyArray<string> => [])
-    const stale = names.filter((name) => !isAlive(Number.parseInt(name, 10)))
+    const stale = names.filter(isStale)
     await Promise.all(stale.map((name) => rm(join(folderOf(data_dir), name), { force: true })))
   })
 

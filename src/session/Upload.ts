@@ -1,5 +1,5 @@
 import { Effect, Schema } from "effect"
-import { BadRequest, Issue, ValidationError } from "../domain/Errors.ts"
+import { BadRequest, Issue, UnsupportedMediaType, ValidationError } from "../domain/Errors.ts"
 import { SuiteId } from "../domain/Ids.ts"
 import { Description, Format, Metadata, UnknownFormat } from "../domain/session/Session.ts"
 
@@ -79,6 +79,26 @@ export const idempotencyKey = (headers: UploadRequest["headers"]): Effect.Effect
   return key === undefined || /^[\x20-\x7e]{1,255}$/.test(key)
     ? Effect.succeed(key)
     : Effect.fail(new BadRequest({ detail: "Idempotency-Key must be 1 to 255 printable ASCII characters" }))
+}
+
+const codings: ReadonlyMap<string | undefined, "gzip" | "zstd"> = new Map([
+  ["gzip", "gzip"],
+  ["x-gzip", "gzip"],
+  ["zstd", "zstd"]
+] as const)
+
+/** The request's Content-Encoding; undefined where the body is sent as it is. */
+export const contentCoding = (
+  headers: UploadRequest["headers"]
+): Effect.Effect<"gzip" | "zstd" | undefined, UnsupportedMediaType> => {
+  const names = (headers["content-encoding"] ?? "").toLowerCase().split(",")
+  const given = names.map((name) => name.trim()).filter((name) => name !== "" && name !== "identity")
+  const coding = codings.get(given[0])
+  return given.length === 0 || (given.length === 1 && coding !== undefined)
+    ? Effect.succeed(coding)
+    : new UnsupportedMediaType({
+        detail: `Content-Encoding: ${given.join(", ")} is not read here; gzip or zstd, once, are`
+      })
 }
 
 /** What a raw body is called in the bundle: as the request says, or by its content type. */

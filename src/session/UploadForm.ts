@@ -1,5 +1,6 @@
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import { Issue, ValidationError } from "../domain/Errors.ts"
+import { baseName, bundlePath } from "./BundlePath.ts"
 import type { Sink } from "./Intake.ts"
 import type { FormHandler } from "./MultipartForm.ts"
 import { fieldNames, type RawFields } from "./Upload.ts"
@@ -8,7 +9,7 @@ import { fieldNames, type RawFields } from "./Upload.ts"
 export interface FormTarget<E, R> {
   /** One file, kept as it is. */
   readonly file: (path: string) => Effect.Effect<Sink<E>, E, R>
-  /** An archive, expanded below the folder (empty, or ending in a slash). */
+  /** A file, or an archive that is expanded below the folder (empty, or ending in a slash). */
   readonly archive: (name: string, folder: string) => Effect.Effect<Sink<E>, E, R>
 }
 
@@ -19,10 +20,6 @@ const isFieldName = (name: string): name is FieldName => fieldNames.some((known)
 const wrong = (path: string, message: string) =>
   new ValidationError({ detail: `${path}: ${message}`, errors: [new Issue({ path, message })] })
 
-const isZip = (file_name: string) => /\.zip$/i.test(file_name)
-
-const baseName = (file_name: string) => file_name.split("/").at(-1) ?? file_name
-
 /** The well-known parts have names of their own in the bundle; all others keep the name they came with. */
 const place = <E, R>(target: FormTarget<E, R>, name: string, file_name: string): Effect.Effect<Sink<E>, E, R> => {
   switch (name) {
@@ -31,16 +28,34 @@ const place = <E, R>(target: FormTarget<E, R>, name: string, file_name: string):
     case "network_traffic":
       return target.file("network_traffic.jsonl")
     case "screenshots":
-      return isZip(file_name) ? target.archive(file_name, "screenshots/") : target.file(`screenshots/${baseName(file_name)}`)
+      // Whatever folder it came from, it goes into that of its kind; a name that is refused, nowhere.
+      return Either.isLeft(bundlePath(file_name))
+        ? target.file(file_name)
+        : target.archive(baseName(file_name), "screenshots/")
     case "bundle":
       return target.archive(file_name, "")
     default:
-      return target.file(file_name === "" ? name : file_name)
+      return target.file(file_name)
   }
 }
 
+/** Opens the sink with the first byte: a file input that nothing was chosen for is sent without name and bytes. */
+const onceFilled = <E, R>(open: Effect.Effect<Sink<E>, E, R>): Effect.Effect<Sink<E>, never, R> =>
+  Effect.map(Effect.context<R>(), (context) => {
+    let sink: Sink<E> | undefined
+    const opened = Effect.map(Effect.provide(open, context), (made) => {
+      sink = made
+      return made
+    })
+    return {
+      write: (chunk) => (sink === undefined ? Effect.flatMap(opened, (made) => made.write(chunk)) : sink.write(chunk)),
+      end: Effect.suspend(() => sink?.end ?? Effect.void)
+    }
+  })
+
 /**
  * The rules of an upload form: fields first and each but once, then files.
+ * @param query fields that the URL gives already
  * @param begin checks the fields and opens what the files go to; called once, at the first file
  */
 export const uploadForm = <E, R>(
@@ -48,7 +63,6 @@ export const uploadForm = <E, R>(
   begin: (fields: RawFields) => Effect.Effect<FormTarget<E, R>, E, R>
 ) => {
   const fields: { -readonly [Name in keyof RawFields]: RawFields[Name] } = { ...query }
-  const given = new Set<string>()
   let target: FormTarget<E, R> | undefined
 
   /** Opens the target with the fields that came, if that did not happen yet. */
@@ -63,15 +77,18 @@ export const uploadForm = <E, R>(
   )
 
   const handler: FormHandler<E | ValidationError, R> = {
+    isField: isFieldName,
     field: (name, value) => {
       if (!isFieldName(name)) return wrong(name, "is not a field; a file part needs a file name")
       if (target !== undefined) return wrong(name, "fields come before the first file")
-      if (given.has(name)) return wrong(name, "is given twice")
-      given.add(name)
+      if (fields[name] !== undefined) return wrong(name, "is given twice")
       fields[name] = value
       return Effect.void
     },
-    file: (name, file_name) => Effect.flatMap(opened, (to) => place(to, name, file_name ?? ""))
+    file: (name, file_name) =>
+      file_name === ""
+        ? onceFilled(Effect.flatMap(opened, (to) => place(to, name, name)))
+        : Effect.flatMap(opened, (to) => place(to, name, file_name))
   }
   return { handler, opened } as const
 }

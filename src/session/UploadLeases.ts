@@ -3,72 +3,95 @@ import { Clock, Duration, Effect, Schedule, Schema } from "effect"
 import type { OrganizationId, SessionId } from "../domain/Ids.ts"
 import * as Rows from "../platform/Rows.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
+import { UploadTimes } from "./UploadTimes.ts"
 
-/** An upload that ends sooner needs no lease: the collector leaves what is younger than `grace` alone. */
-const quiet = Duration.seconds(10)
-const renewEvery = Duration.seconds(15)
-/** How long a lease holds without being renewed, and how old remains must be to be collected. */
-export const grace = Duration.seconds(60)
+const interval = (duration: Duration.Duration) => `${Duration.toMillis(duration)} milliseconds`
 
-const seconds = (duration: Duration.Duration) => `${Duration.toSeconds(duration)} seconds`
+const Named = Schema.Struct({ id: Schema.String })
+
+/** Milliseconds on the clock that cannot be set, and on the one on the wall. */
+const clocks = Effect.zipWith(Clock.currentTimeNanos, Clock.currentTimeMillis, (nanos, wall) => [
+  Number(nanos / 1_000_000n),
+  wall
+])
 
 /**
  * Says, for uploads that take long, that they are alive. Every node's collector asks here before it
- * removes the objects of a session that has no row.
+ * removes the objects of a session that has no row. A lease that has ended is never taken up again:
+ * what a collector once held to be dead stays so.
  */
 export class UploadLeases extends Effect.Service<UploadLeases>()("session/UploadLeases", {
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
+    const times = yield* UploadTimes
+    const lease_ms = Duration.toMillis(times.lease)
 
+    /** False when the lease had ended before: then it stays so. */
     const renew = (id: SessionId, org_id: OrganizationId) =>
-      orDefect(
-        Effect.asVoid(sql`insert into upload_leases (id, org_id, lease_until)
-          values (${id}, ${org_id}, now() + ${seconds(grace)}::interval)
-          on conflict (id) do update set lease_until = excluded.lease_until, updated_at = now()`)
+      Effect.map(
+        Rows.first(
+          Named,
+          sql`insert into upload_leases (id, org_id, lease_until)
+            values (${id}, ${org_id}, now() + ${interval(times.lease)}::interval)
+            on conflict (id) do update set lease_until = excluded.lease_until, updated_at = now()
+              where upload_leases.lease_until > now()
+            returning id`
+        ),
+        (row) => row !== undefined
       )
 
-    const release = (id: SessionId) => orDefect(Effect.asVoid(sql`delete from upload_leases where id = ${id}`))
+    // Not deleted: a commit may be on its way still, and the collector waits its margin from here on.
+    const release = (id: SessionId) =>
+      orDefect(
+        Effect.asVoid(sql`update upload_leases set lease_until = now() where id = ${id} and lease_until > now()`)
+      )
 
     /**
      * Holds a lease for as long as the scope is open, from the moment on that the upload turns out to
-     * take long. Answers a check to be made before the commit: false when the lease could not be
-     * held and a collector may have been at work.
+     * take long. Answers a check to be made right before the rows are written: false when the upload
+     * has not been alive all the time and a collector may have been at work.
      */
     const hold = (id: SessionId, org_id: OrganizationId) =>
       Effect.gen(function* () {
-        const started = yield* Clock.currentTimeMillis
-        let renewed = started
-        const beat = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-          Effect.map(renew(id, org_id), () => {
-            renewed = now
-          })
-        ).pipe(
-          Effect.catchAllDefect((defect) =>
-            Effect.logWarning("could not renew an upload's lease; trying again", defect)
-          )
+        const begun = yield* clocks
+        let leased = false
+        // Both clocks, for one of them stops while the machine sleeps and the other can be set.
+        const isYoung = Effect.map(clocks, (now) => now.every((at, which) => at - (begun[which] ?? 0) < lease_ms))
+        const renewed = Effect.gen(function* () {
+          // Without a row, the database cannot tell whether the upload's time is over already.
+          if (!leased && !(yield* isYoung)) return false
+          leased = true
+          return yield* renew(id, org_id)
+        })
+        const beat = Effect.catchAllDefect(renewed, (defect) =>
+          Effect.as(Effect.logWarning("could not renew an upload's lease; trying again", defect), true)
         )
         yield* Effect.addFinalizer(() =>
           // A lease that stays behind ends by itself.
-          renewed === started ? Effect.void : Effect.catchAllDefect(release(id), () => Effect.void)
+          leased ? Effect.catchAllDefect(release(id), () => Effect.void) : Effect.void
         )
-        yield* Effect.forkScoped(Effect.delay(Effect.repeat(beat, Schedule.spaced(renewEvery)), quiet))
-        return Effect.map(Clock.currentTimeMillis, (now) => now - renewed < Duration.toMillis(grace))
+        const beats = Effect.repeat(beat, { schedule: Schedule.spaced(times.renew), while: (held) => held })
+        yield* Effect.forkScoped(Effect.delay(beats, times.quiet))
+        return Effect.suspend(() => (leased ? renewed : isYoung))
       })
 
-    /** Of the given ids those that no live lease and no session row speaks for. */
+    /** Of the given ids those that no session row and no lease speaks for, and none did lately. */
     const orphans = (ids: ReadonlyArray<string>) =>
       Effect.map(
         Rows.all(
-          Schema.Struct({ id: Schema.String }),
+          Named,
           sql`select u.id::text as id from unnest(${ids}::uuid[]) as u(id)
             where not exists (select from sessions s where s.id = u.id)
-              and not exists (select from upload_leases l where l.id = u.id and l.lease_until > now())`
+              and not exists (select from upload_leases l
+                where l.id = u.id and l.lease_until > now() - ${interval(times.margin)}::interval)`
         ),
         (rows) => rows.map(({ id }) => id)
       )
 
     const forgetEnded = orDefect(
-      Effect.asVoid(sql`delete from upload_leases where lease_until < now() - interval '1 hour'`)
+      Effect.asVoid(
+        sql`delete from upload_leases where lease_until < now() - ${interval(times.margin)}::interval - interval '1 hour'`
+      )
     )
 
     return { hold, orphans, forgetEnded } as const

@@ -1,21 +1,38 @@
 import canonicalize from "canonicalize"
-import { Effect, type Scope } from "effect"
-import { BadRequest, type NotFound, PayloadTooLarge, Unavailable, ValidationError } from "../domain/Errors.ts"
+import { Cause, Effect, Option, type Scope } from "effect"
+import {
+  BadRequest,
+  type NotFound,
+  PayloadTooLarge,
+  Unavailable,
+  UnsupportedMediaType,
+  ValidationError
+} from "../domain/Errors.ts"
 import { SessionId } from "../domain/Ids.ts"
 import { CurrentPrincipal, type Principal, scope, withPolicy } from "../domain/Principal.ts"
-import { type Format, IdempotencyMismatch, sessionNotFound, suiteMissing, type UnknownFormat } from "../domain/session/Session.ts"
+import { describe } from "../domain/Problem.ts"
+import { type Format, IdempotencyMismatch, suiteMissing, type UnknownFormat } from "../domain/session/Session.ts"
 import { Id } from "../platform/Id.ts"
 import { type ObjectBatch, ObjectStore, type ObjectWriter } from "../platform/ObjectStore.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
-import { archiveSink } from "./ArchiveIntake.ts"
+import { archiveSink, type Compression, encodedSink } from "./ArchiveIntake.ts"
 import { type Answered, IdempotencyRepo, type KeyOwner } from "./IdempotencyRepo.ts"
 import { Intake, type IntakeError } from "./Intake.ts"
 import { parser } from "./MultipartForm.ts"
 import { SessionCommit } from "./SessionCommit.ts"
 import { SessionsRepo } from "./SessionsRepo.ts"
 import { drain } from "./SocketReader.ts"
-import { checkFields, declaredLength, type Fields, idempotencyKey, type RawFields, rawName, type UploadRequest } from "./Upload.ts"
+import {
+  checkFields,
+  contentCoding,
+  declaredLength,
+  type Fields,
+  idempotencyKey,
+  type RawFields,
+  rawName,
+  type UploadRequest
+} from "./Upload.ts"
 import { type FormTarget, uploadForm } from "./UploadForm.ts"
 import { UploadLeases } from "./UploadLeases.ts"
 
@@ -32,8 +49,8 @@ interface Draft {
   readonly isHeld: Effect.Effect<boolean>
 }
 
-// Room for a form's boundaries and part headers beside the files themselves.
-const envelope = 4 * 1024 * 1024
+/** Room for what a body holds beside its files: boundaries and part headers, or an archive's own. */
+const envelope = (files: number) => 4 * 1024 * 1024 + files * 2048
 
 const discard: ObjectWriter = { write: () => Effect.void, end: Effect.void }
 
@@ -52,9 +69,22 @@ const storeFull = () => new Unavailable({ detail: "the object store is full", re
 
 const storeAway = () => new Unavailable({ detail: "the object store does not answer now; try again", retry_after_s: 5 })
 
+/** A metric's label: what the upload was refused with, or that nobody was there any more. */
+const reasonOf = (cause: Cause.Cause<unknown>): string => {
+  if (Cause.isInterruptedOnly(cause)) return "cut_off"
+  const failure = Option.getOrUndefined(Cause.failureOption(cause))
+  return describe(failure)?.code ?? "internal_error"
+}
+
 /** Takes one-request uploads: streamed, checked on the way, and then all there or not at all. */
 export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
-  dependencies: [SessionsRepo.Default, IdempotencyRepo.Default, SessionCommit.Default, UploadLeases.Default, Metrics.Default],
+  dependencies: [
+    SessionsRepo.Default,
+    IdempotencyRepo.Default,
+    SessionCommit.Default,
+    UploadLeases.Default,
+    Metrics.Default
+  ],
   effect: Effect.gen(function* () {
     const store = yield* ObjectStore
     const repo = yield* SessionsRepo
@@ -64,6 +94,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
     const metrics = yield* Metrics
     const id = yield* Id
     const { ingest, data } = yield* Settings
+    const max_body_bytes = ingest.max_session_bytes + envelope(ingest.max_files_per_session)
 
     const keyOwner = (principal: Principal, key: string | undefined): KeyOwner | undefined =>
       key === undefined
@@ -92,7 +123,14 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
       Effect.gen(function* () {
         if (answered.request_hash !== hash) return yield* new IdempotencyMismatch({ key: draft.owner?.key ?? "" })
         const session = yield* repo.find(yield* CurrentPrincipal, answered.id)
-        return session ?? (yield* sessionNotFound(answered.id))
+        // Deleted since the key was looked up, and the key with it: sent again, it makes a new session.
+        return (
+          session ??
+          (yield* new Unavailable({
+            detail: "the key's session was deleted meanwhile; send it again",
+            retry_after_s: 1
+          }))
+        )
       })
 
     const finish = (draft: Draft) =>
@@ -102,10 +140,9 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
         const format = yield* intake.format(fields.format)
         const hash = requestHash(draft, format)
         if (draft.answered !== undefined || batch === undefined) {
-          return yield* draft.answered === undefined ? Effect.dieMessage("a draft without a batch") : replay(draft, draft.answered, hash)
-        }
-        if (!(yield* draft.isHeld)) {
-          return yield* new Unavailable({ detail: "the upload's lease was lost while the database was away", retry_after_s: 5 })
+          return yield* draft.answered === undefined
+            ? Effect.dieMessage("a draft without a batch")
+            : replay(draft, draft.answered, hash)
         }
         if (owner !== undefined) yield* keys.forgetExpired(owner)
         const done = yield* commit(
@@ -123,6 +160,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
             },
             files: intake.files,
             batch,
+            isHeld: draft.isHeld,
             idempotency: owner === undefined ? undefined : { owner, request_hash: hash }
           },
           repo.find(principal, draft.id)
@@ -133,14 +171,30 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
         }
         const winner = owner === undefined ? undefined : yield* keys.find(owner)
         return winner === undefined
-          ? yield* new Unavailable({ detail: "another request with this Idempotency-Key is on its way", retry_after_s: 1 })
+          ? yield* new Unavailable({
+              detail: "another request with this Idempotency-Key is on its way",
+              retry_after_s: 1
+            })
           : yield* replay(draft, winner, hash)
       })
 
-    const receive = <E, R>(request: UploadRequest, take: (chunk: Uint8Array) => Effect.Effect<void, E, R>) =>
-      request.body === null
+    const tooLarge = (what: string) =>
+      new PayloadTooLarge({
+        detail: `${what}; a session has at most ${ingest.max_session_bytes} (MAX_SESSION_BYTES)`,
+        limit: ingest.max_session_bytes
+      })
+
+    /** Bytes that end up in no file (a form's epilogue, an archive's padding) are bounded too. */
+    const receive = <E, R>(request: UploadRequest, take: (chunk: Uint8Array) => Effect.Effect<void, E, R>) => {
+      let received = 0
+      const bounded = (chunk: Uint8Array): Effect.Effect<void, E | PayloadTooLarge, R> => {
+        received += chunk.length
+        return received > max_body_bytes ? tooLarge(`the body has more than ${max_body_bytes} bytes`) : take(chunk)
+      }
+      return request.body === null
         ? Effect.fail(new BadRequest({ detail: "the body is empty" }))
-        : drain(request.body, ingest.upload_idle_timeout, take)
+        : drain(request.body, ingest.upload_idle_timeout, bounded)
+    }
 
     const fromForm = (request: UploadRequest, content_type: string, key: string | undefined) =>
       Effect.gen(function* () {
@@ -162,13 +216,19 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
         return draft ?? (yield* new ValidationError({ detail: "the form holds nothing" }))
       })
 
-    const fromRaw = (request: UploadRequest, key: string | undefined) =>
+    const fromRaw = (request: UploadRequest, coding: Compression | undefined, key: string | undefined) =>
       Effect.gen(function* () {
         const draft = yield* begin(request.fields, key)
-        const sink = yield* archiveSink(
-          { intake: draft.intake, limits: ingest, data_dir: data.data_dir, name: rawName(request), folder: "" },
-          declaredLength(request.headers)
-        )
+        const options = {
+          intake: draft.intake,
+          limits: ingest,
+          data_dir: data.data_dir,
+          name: rawName(request),
+          folder: ""
+        }
+        const sink = yield* coding === undefined
+          ? archiveSink(options, declaredLength(request.headers))
+          : encodedSink(options, coding)
         yield* receive(request, sink.write)
         yield* sink.end
         return draft
@@ -177,23 +237,31 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
     const upload = (request: UploadRequest) =>
       Effect.gen(function* () {
         const length = declaredLength(request.headers)
-        if (length !== undefined && length > ingest.max_session_bytes + envelope) {
-          return yield* new PayloadTooLarge({
-            detail: `the body declares ${length} bytes; a session has at most ${ingest.max_session_bytes} (MAX_SESSION_BYTES)`,
-            limit: ingest.max_session_bytes
-          })
-        }
+        if (length !== undefined && length > max_body_bytes) return yield* tooLarge(`the body declares ${length} bytes`)
         const key = yield* idempotencyKey(request.headers)
         const content_type = request.headers["content-type"] ?? ""
+        const coding = yield* contentCoding(request.headers)
         const isForm = /^multipart\/form-data\b/i.test(content_type)
-        return yield* Effect.flatMap(isForm ? fromForm(request, content_type, key) : fromRaw(request, key), finish)
+        if (isForm && coding !== undefined) {
+          return yield* new UnsupportedMediaType({
+            detail: "a form has no Content-Encoding; its files may be compressed"
+          })
+        }
+        return yield* Effect.flatMap(
+          isForm ? fromForm(request, content_type, key) : fromRaw(request, coding, key),
+          finish
+        )
       }).pipe(Effect.scoped, Effect.catchTags({ ObjectStoreFull: storeFull, ObjectStoreUnavailable: storeAway }))
 
     const counted = <A, E, R>(self: Effect.Effect<A, E, R>) =>
       Effect.acquireUseRelease(
         Effect.sync(() => metrics.uploads.inc()),
         () => self,
-        () => Effect.sync(() => metrics.uploads.dec())
+        (_, exit) =>
+          Effect.sync(() => {
+            metrics.uploads.dec()
+            if (exit._tag === "Failure") metrics.refusedUploads.inc({ reason: reasonOf(exit.cause) })
+          })
       )
 
     /** Answers the new session once its bytes and rows are durable; of any other outcome nothing remains. */

@@ -37,12 +37,7 @@ export const writeOdd = (writer: ObjectWriter, bytes: Uint8Array) =>
 const type = { content_type: "application/octet-stream" }
 
 /** Writes and ends one object; the batch is the caller's to commit. */
-export const put = (
-  batch: ObjectBatch,
-  path: string,
-  bytes: Uint8Array,
-  size_hint?: number
-) =>
+export const put = (batch: ObjectBatch, path: string, bytes: Uint8Array, size_hint?: number) =>
   Effect.gen(function* () {
     const writer = yield* batch.writer(path, { ...type, size_hint })
     yield* writeOdd(writer, bytes)
@@ -160,6 +155,64 @@ export const contract = <E>(name: string, options: ContractOptions<E>) =>
         yield* Effect.forEach(sizes, (size, index) => same(`${prefix}by-fibers/${index}`, bytesOf(size, index)))
         yield* Effect.forEach(sizes, (size, index) => same(`${prefix}in-turn/${index}`, bytesOf(size, index)))
         yield* (yield* ObjectStore).removePrefix(prefix)
+      })
+    )
+
+    it.scoped("takes many large objects at once in little memory", () =>
+      Effect.gen(function* () {
+        const objects = yield* ObjectStore
+        const org = crypto.randomUUID()
+        const piece = bytesOf(256 * 1024)
+        const idle = process.memoryUsage().rss
+        let peak = idle
+        const sampler = setInterval(() => {
+          peak = Math.max(peak, process.memoryUsage().rss)
+        }, 20)
+        const upload = (index: number) =>
+          Effect.gen(function* () {
+            const batch = yield* objects.batch(`orgs/${org}/sessions/${index}/`)
+            const writer = yield* batch.writer("file", { ...type, size_hint: 24 * MIB })
+            yield* Effect.repeatN(writer.write(piece), 95)
+            yield* writer.end
+            yield* batch.commit
+          }).pipe(Effect.scoped)
+        yield* Effect.forEach(
+          Array.from({ length: 64 }, (_, index) => index),
+          upload,
+          { concurrency: "unbounded", discard: true }
+        )
+        clearInterval(sampler)
+        expect(yield* collect(objects.list(`orgs/${org}/`))).toHaveLength(64)
+        // All of it would be 1.5 GiB.
+        expect((peak - idle) / MIB).toBeLessThan(512)
+        const last = yield* readAll(`orgs/${org}/sessions/63/file`, { start: 23.75 * MIB, end: 24 * MIB - 1 })
+        expect(digest(last)).toBe(digest(piece))
+        yield* objects.removePrefix(`orgs/${org}/`)
+      })
+    )
+
+    it.scoped("lets one source feed several writers in many batches at once", () =>
+      Effect.gen(function* () {
+        const objects = yield* ObjectStore
+        const org = crypto.randomUUID()
+        const piece = bytesOf(MIB)
+        const upload = (index: number) =>
+          Effect.gen(function* () {
+            const batch = yield* objects.batch(`orgs/${org}/sessions/${index}/`)
+            const writers = yield* Effect.forEach(["a", "b", "c"], (path) => batch.writer(path, type))
+            for (let turn = 0; turn < 18; turn++) {
+              yield* Effect.forEach(writers, (writer) => writer.write(piece))
+            }
+            yield* Effect.forEach(writers, (writer) => writer.end)
+            yield* batch.commit
+          }).pipe(Effect.scoped)
+        yield* Effect.forEach(
+          Array.from({ length: 6 }, (_, index) => index),
+          upload,
+          { concurrency: "unbounded" }
+        )
+        expect(yield* collect(objects.list(`orgs/${org}/`))).toHaveLength(18)
+        yield* objects.removePrefix(`orgs/${org}/`)
       })
     )
 
@@ -372,7 +425,20 @@ export const contract = <E>(name: string, options: ContractOptions<E>) =>
 
     it.scoped("keeps strange keys apart", () =>
       Effect.gen(function* () {
-        const names = ["a b", "a+b", "a%20b", "a%2Fb", "a#b", "a?b=c&d", `'"`, "<x>&", "ünï", "日本語", "😀", "$(x)!*()~;:@,="]
+        const names = [
+          "a b",
+          "a+b",
+          "a%20b",
+          "a%2Fb",
+          "a#b",
+          "a?b=c&d",
+          `'"`,
+          "<x>&",
+          "ünï",
+          "日本語",
+          "😀",
+          "$(x)!*()~;:@,="
+        ]
         const prefix = freshPrefix()
         yield* store(prefix, Object.fromEntries(names.map((name, index) => [`${name}/${name}`, bytesOf(10, index)])))
         for (const [index, name] of names.entries()) {

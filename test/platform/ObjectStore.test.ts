@@ -22,7 +22,8 @@ contract("S3", {
       const bucket = yield* freshBucket(server)
       return S3ObjectStore.layer({
         ...optionsFor(server, bucket),
-        part_buffers: 8,
+        // Fewer than there are writers at once in the suite.
+        part_buffers: 4,
         request_timeout: Duration.seconds(30)
       })
     })

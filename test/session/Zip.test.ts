@@ -1,13 +1,15 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { deflateRawSync } from "node:zlib"
 import { it } from "@effect/vitest"
 import { Cause, Effect, Exit } from "effect"
 import fc from "fast-check"
 import { afterAll, describe, expect } from "vitest"
 import type { ArchiveLimits } from "../../src/session/Archive.ts"
 import { isPlaywrightTrace } from "../../src/session/Format.ts"
-import { expandZip, zipEntries } from "../../src/session/Zip.ts"
+import { expandZip } from "../../src/session/Zip.ts"
+import { zipEntries } from "../../src/session/ZipDirectory.ts"
 import { describeShared, sharedFile } from "../support/SharedData.ts"
 import { collector, counter, roomy } from "../support/Unpacked.ts"
 import { type ZipPart, zipOf } from "../support/ZipBuilder.ts"
@@ -101,6 +103,17 @@ describe("expandZip", () => {
     ["more than declared", { name: "a", content: "abc", lies: { size: 2 } }, 'the entry "a" is longer than it says'],
     ["less than declared", { name: "a", content: "abc", lies: { size: 4 } }, 'the entry "a" is shorter than it says'],
     [
+      "compressed data that ends early",
+      {
+        name: "a",
+        content: Buffer.concat([deflateRawSync("abc"), Buffer.alloc(9)]),
+        stored: true,
+        method: 8,
+        lies: { size: 99_999 }
+      },
+      'the entry "a" is shorter than it says'
+    ],
+    [
       "a stored size that differs",
       { name: "a", content: "abc", stored: true, lies: { size: 2 } },
       "compressed/uncompressed size mismatch for stored file: 3 != 2"
@@ -109,7 +122,7 @@ describe("expandZip", () => {
     [
       "an entry beyond the end",
       { name: "a", content: "abc", stored: true, lies: { packed: 9999, size: 9999 } },
-      "unexpected end of file"
+      'the entry "a" lies beyond the end of the file'
     ]
   ])("finds %s", ([, part, reason]) =>
     Effect.gen(function* () {
@@ -184,6 +197,26 @@ describe("expandZip", () => {
         }),
         { numRuns: 400 }
       )
+    })
+  )
+
+  it.effect("survives 64-bit offsets and counts that no file has", () =>
+    Effect.gen(function* () {
+      const zip64 = (locator: bigint, directory: bigint, entries: bigint) => {
+        const bytes = Buffer.alloc(56 + 20 + 22)
+        bytes.writeUInt32LE(0x06064b50, 0)
+        bytes.writeBigUInt64LE(entries, 32)
+        bytes.writeBigUInt64LE(directory, 48)
+        bytes.writeUInt32LE(0x07064b50, 56)
+        bytes.writeBigUInt64LE(locator, 64)
+        bytes.writeUInt32LE(0x06054b50, 76)
+        return bytes
+      }
+      for (const huge of [2n ** 32n, 2n ** 53n + 2n, 2n ** 63n, 2n ** 64n - 1n]) {
+        expect((yield* Effect.flip(unpack(zip64(huge, 0n, 1n))))._tag).toBe("BrokenArchive")
+        expect((yield* Effect.flip(unpack(zip64(0n, huge, 1n))))._tag).toBe("BrokenArchive")
+        expect((yield* Effect.flip(unpack(zip64(0n, 0n, huge))))._tag).toBe("ArchiveBomb")
+      }
     })
   )
 

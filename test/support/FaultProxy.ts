@@ -24,9 +24,9 @@ export interface FaultProxy {
 }
 
 const bodyOf = async (request: IncomingMessage) => {
-  const chunks: Array<Buffer> = []
+  const chunks: Array<Uint8Array> = []
   for await (const chunk of request) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return new Uint8Array(Buffer.concat(chunks))
 }
 
 const problem = (response: ServerResponse, { status, code }: Fault & { kind: "answer" }) =>
@@ -34,7 +34,13 @@ const problem = (response: ServerResponse, { status, code }: Fault & { kind: "an
     .writeHead(status, { "content-type": "application/xml" })
     .end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>made by the test</Message></Error>`)
 
-const passOn = async (upstream: string, request: IncomingMessage, body: Buffer, response: ServerResponse, cut?: number) => {
+const passOn = async (
+  upstream: string,
+  request: IncomingMessage,
+  body: Uint8Array<ArrayBuffer>,
+  response: ServerResponse,
+  cut?: number
+) => {
   const answer = await fetch(upstream + request.url, {
     method: request.method ?? "GET",
     headers: Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)]),
@@ -50,13 +56,16 @@ const passOn = async (upstream: string, request: IncomingMessage, body: Buffer, 
 const open = async (upstream: string) => {
   let given_up = 0
   const proxy = { endpoint: "", fault: (() => undefined) as FaultProxy["fault"], given_up: () => given_up }
-  const server = createServer(async (request, response) => {
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
     const fault = proxy.fault({ method: request.method ?? "", url: new URL(request.url ?? "", "http://proxy") })
+    if (fault?.kind === "hang") return response.on("close", () => given_up++)
     // Read before any answer, as a real server would.
     const body = await bodyOf(request)
-    if (fault?.kind === "answer") return problem(response, fault)
-    if (fault?.kind === "hang") return response.on("close", () => given_up++)
-    return passOn(upstream, request, body, response, fault?.after)
+    return fault?.kind === "answer" ? problem(response, fault) : passOn(upstream, request, body, response, fault?.after)
+  }
+  const server = createServer((request, response) => {
+    // A client that goes away while it sends or gets is part of the tests.
+    handle(request, response).catch(() => response.destroy())
   })
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
   // Listening on a port, it has an address of this kind.

@@ -1,4 +1,10 @@
-import { CreateBucketCommand, DeleteBucketCommand, S3Client } from "@aws-sdk/client-s3"
+import {
+  CreateBucketCommand,
+  DeleteBucketCommand,
+  DeleteObjectsCommand,
+  ListObjectsV2Command,
+  S3Client
+} from "@aws-sdk/client-s3"
 import { Effect, Redacted } from "effect"
 import type { S3Options } from "../../src/platform/s3/S3Api.ts"
 
@@ -23,7 +29,11 @@ export const listsUploads = external !== undefined
 // standard input, so that it does not outlive a suite that is killed.
 const startChild = Effect.acquireRelease(
   Effect.promise(async () => {
-    const child = Bun.spawn([process.execPath, new URL(import.meta.url).pathname], { stdin: "pipe", stdout: "pipe", stderr: "inherit" })
+    const child = Bun.spawn([process.execPath, new URL(import.meta.url).pathname], {
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "inherit"
+    })
     const { value } = await child.stdout.getReader().read()
     return { child, endpoint: new TextDecoder().decode(value).trim() }
   }),
@@ -49,8 +59,7 @@ export const s3Server = Effect.gen(function* () {
   } satisfies S3Server
 })
 
-/** A client to prepare and to inspect a server with. */
-export const plainClient = (server: S3Server) =>
+const plainClient = (server: S3Server) =>
   new S3Client({
     endpoint: server.endpoint,
     region: "us-east-1",
@@ -61,7 +70,14 @@ export const plainClient = (server: S3Server) =>
     }
   })
 
-/** A new bucket, which has to be empty when the scope closes. */
+const empty = async (client: S3Client, Bucket: string): Promise<void> => {
+  const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket }))
+  if (Contents.length === 0) return
+  await client.send(new DeleteObjectsCommand({ Bucket, Delete: { Objects: Contents.map(({ Key }) => ({ Key })) } }))
+  return empty(client, Bucket)
+}
+
+/** A new bucket, which goes away with the scope. */
 export const freshBucket = (server: S3Server) =>
   Effect.acquireRelease(
     Effect.promise(async () => {
@@ -69,7 +85,12 @@ export const freshBucket = (server: S3Server) =>
       await plainClient(server).send(new CreateBucketCommand({ Bucket }))
       return Bucket
     }),
-    (Bucket) => Effect.promise(() => plainClient(server).send(new DeleteBucketCommand({ Bucket })))
+    (Bucket) =>
+      Effect.promise(async () => {
+        const client = plainClient(server)
+        await empty(client, Bucket)
+        await client.send(new DeleteBucketCommand({ Bucket }))
+      })
   )
 
 /** How the store reaches a bucket of the server. */
@@ -87,9 +108,8 @@ if (import.meta.main) {
   const app = buildApp({ logger: false })
   // Its limit of 11 MiB is below our parts of 16.
   app.removeContentTypeParser("*")
-  app.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: 64 * 1024 * 1024 }, (_request, body, done) =>
-    done(null, body)
-  )
+  const whole = (_request: unknown, body: unknown, done: (error: null, body: unknown) => void) => done(null, body)
+  app.addContentTypeParser("*", { parseAs: "buffer", bodyLimit: 64 * 1024 * 1024 }, whole)
   await app.listen({ host: "127.0.0.1", port: 0 })
   const address = app.server.address()
   console.log(`http://127.0.0.1:${typeof address === "object" ? address?.port : address}`)

@@ -62,9 +62,9 @@ export class TestServer extends Context.Tag("test/TestServer")<
 
 /** The derived client over a socket, with the first key or another. */
 export const client = (api_key?: string) =>
-  Effect.flatMap(TestServer, (server) => Client.make({ base_url: server.base_url, api_key: api_key ?? server.api_key })).pipe(
-    Effect.provide(FetchHttpClient.layer)
-  )
+  Effect.flatMap(TestServer, (server) =>
+    Client.make({ base_url: server.base_url, api_key: api_key ?? server.api_key })
+  ).pipe(Effect.provide(FetchHttpClient.layer))
 
 /** A raw request, for what no derived client would send. */
 export const request = (path: string, init: RequestInit & { readonly api_key?: string | null } = {}) =>

@@ -27,7 +27,12 @@ const adminUrl = async (scope: Scope.Scope): Promise<string> => {
   const folder = await mkdtemp(join(tmpdir(), "tracepipe-test-"))
   const started = BundledPostgres.start(folder).pipe(Effect.provideService(Scope.Scope, scope))
   const { host, port } = await Effect.runPromise(started.pipe(Effect.provide(Logger.remove(Logger.defaultLogger))))
-  await Effect.runPromise(Scope.addFinalizer(scope, Effect.promise(() => rm(folder, { recursive: true, force: true }))))
+  await Effect.runPromise(
+    Scope.addFinalizer(
+      scope,
+      Effect.promise(() => rm(folder, { recursive: true, force: true }))
+    )
+  )
   const credentials: { readonly postgres: string } = JSON.parse(
     await readFile(join(folder, "postgres", "credentials.json"), "utf8")
   )
@@ -47,7 +52,9 @@ export default async function setup(project: TestProject) {
   const client = new Pg.Client({ connectionString: admin })
   await client.connect()
   for (const role of [roles.owner, roles.app]) {
-    await client.query(`do $$ begin create role ${role} login password '${roles.password}'; exception when duplicate_object then null; end $$`)
+    await client.query(
+      `do $$ begin create role ${role} login password '${roles.password}'; exception when duplicate_object then null; end $$`
+    )
   }
   await client.query(`create database ${template} owner ${roles.owner}`)
   const connections = DatabaseConnections.of({

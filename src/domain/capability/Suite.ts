@@ -29,12 +29,16 @@ export class Suite extends Schema.Class<Suite>("Suite")({
   updated_at: TimestampText
 }) {}
 
-export class CreateSuite extends Schema.Class<CreateSuite>("CreateSuite")({
-  name: fields.name,
-  description: Schema.optionalWith(fields.description, { default: () => "" }),
-  version: Schema.optionalWith(fields.version, { default: () => "" }),
-  base_url: Schema.optionalWith(fields.base_url, { default: () => null })
-}) {}
+export class CreateSuite extends Schema.Class<CreateSuite>("CreateSuite")(
+  {
+    name: fields.name,
+    description: Schema.optionalWith(fields.description, { default: () => "" }),
+    version: Schema.optionalWith(fields.version, { default: () => "" }),
+    base_url: Schema.optionalWith(fields.base_url, { default: () => null })
+  },
+  // Fields with defaults hide the class's own name from the document.
+  [undefined, { identifier: "CreateSuite" }]
+) {}
 
 export class UpdateSuite extends Schema.Class<UpdateSuite>("UpdateSuite")({
   name: Schema.optionalWith(fields.name, { exact: true }),

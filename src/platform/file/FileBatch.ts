@@ -5,10 +5,12 @@ import { abandonable, disk } from "./Disk.ts"
 import { fileWriter } from "./FileWriter.ts"
 import type { Folders } from "./Folders.ts"
 import { publish } from "./Publish.ts"
+import type { SyncAhead } from "./SyncAhead.ts"
 import { TempFolder } from "./TempFolder.ts"
 
 export interface FileStore {
   readonly folders: Folders
+  readonly ahead: SyncAhead
   /** The path of a key; a key that would leave the root is a defect. */
   readonly path: (key: string) => string
 }
@@ -17,7 +19,7 @@ export interface FileStore {
 export const fileBatch = (store: FileStore, prefix: string): Effect.Effect<ObjectBatch, never, Scope.Scope> =>
   Effect.gen(function* () {
     const target = store.path(prefix.slice(0, -1))
-    const temp = new TempFolder(store.folders, prefix)
+    const temp = new TempFolder(store.folders, store.ahead, prefix)
     const failure = new FirstFailure()
     let committed = false
 
@@ -37,7 +39,7 @@ export const fileBatch = (store: FileStore, prefix: string): Effect.Effect<Objec
         Effect.gen(function* () {
           const inside = store.path(prefix + path).slice(target.length + 1)
           const file = yield* disk("create an object", () => temp.create(inside))
-          const bytes = fileWriter(file.fd, size_hint)
+          const bytes = fileWriter(file.fd, size_hint, (count) => temp.written(file, count))
           const end = Effect.andThen(
             bytes.end,
             disk("sync an object", () => temp.end(file))

@@ -7,15 +7,27 @@ const KIB = 1024
 const DIRECT = 64 * KIB
 const MAX_BUFFER = 256 * KIB
 
-/** Writes to an open file, small chunks collected; `end` leaves all bytes with the kernel, not yet on the disk. */
-export const fileWriter = (fd: number, size_hint: number | undefined): ObjectWriter => {
+/**
+ * Writes to an open file, small chunks collected; `end` leaves all bytes with the kernel, not yet on the disk.
+ * @param written is told how many bytes the kernel was given
+ */
+export const fileWriter = (
+  fd: number,
+  size_hint: number | undefined,
+  written: (bytes: number) => void
+): ObjectWriter => {
   let buffer = new Uint8Array(0)
   let used = 0
   // The first buffer is small, for there may be no more; what follows gets a large one.
   let capacity = Math.min(size_hint ?? DIRECT, MAX_BUFFER)
 
+  const give = async (bytes: Uint8Array) => {
+    await writeFully(fd, bytes)
+    written(bytes.length)
+  }
+
   const flush = async () => {
-    if (used > 0) await writeFully(fd, buffer.subarray(0, used))
+    if (used > 0) await give(buffer.subarray(0, used))
     used = 0
     if (buffer.length < MAX_BUFFER) buffer = new Uint8Array(0)
     capacity = MAX_BUFFER
@@ -34,7 +46,7 @@ export const fileWriter = (fd: number, size_hint: number | undefined): ObjectWri
       return disk("write an object", async () => {
         await flush()
         if (small) collect(chunk)
-        else await writeFully(fd, chunk)
+        else await give(chunk)
       })
     })
 

@@ -1,12 +1,14 @@
 import { Effect } from "effect"
 
 const KIB = 1024
-export const MIB = 1024 * KIB
+const MIB = 1024 * KIB
 
 /** What one permit stands for, and the size of the buffers that are used again. */
 const PART_BUFFER = 16 * MIB
 /** An object is held in a small buffer until it outgrows this. */
 export const SMALL_LIMIT = MIB
+/** A small buffer for an object of unknown size begins with this. */
+export const FIRST_SMALL = 64 * KIB
 /** The most small objects held at once by all uploads. */
 const SMALL_BUFFERS = 64
 
@@ -21,37 +23,49 @@ export const MAX_PARTS = 10_000
 export const partSize = (size_hint: number | undefined): number =>
   size_hint === undefined ? UNKNOWN_PART : Math.max(MIN_PART, Math.ceil(size_hint / MAX_PARTS / MIB) * MIB)
 
-/** A buffer that its owner gives back once. */
+/** A buffer that its owner gives back once. A small one may be replaced by a larger one. */
 export interface Held {
   bytes: Uint8Array<ArrayBuffer>
   readonly small: boolean
   readonly release: Effect.Effect<void>
 }
 
-/** The memory of all uploads: both kinds are bounded, and who gets none waits. */
+/** The memory of all uploads, within bounds: who gets none waits. */
 export interface Buffers {
-  readonly part: (size: number) => Effect.Effect<Held>
-  readonly small: (size: number) => Effect.Effect<Held>
+  /** @param spare permits to take instead of the common ones */
+  readonly part: (size: number, spare?: Effect.Semaphore) => Effect.Effect<Held>
+  readonly small: (size: number, spare?: Effect.Semaphore) => Effect.Effect<Held>
 }
 
 export const makeBuffers = (part_buffers: number): Buffers => {
   const parts = Effect.unsafeMakeSemaphore(part_buffers)
   const smalls = Effect.unsafeMakeSemaphore(SMALL_BUFFERS)
   const free: Array<Uint8Array<ArrayBuffer>> = []
+
+  const giveBack = (whole: Uint8Array<ArrayBuffer>) => {
+    if (whole.length === PART_BUFFER && free.length < part_buffers) free.push(whole)
+  }
   return {
-    // Parts above 16 MiB (objects above 156 GiB) weigh as much as they take and are not kept.
-    part: (size) => {
-      const weight = Math.min(part_buffers, Math.ceil(size / PART_BUFFER))
-      return Effect.map(parts.take(weight), () => {
+    part: (size, spare) => {
+      // Parts above 16 MiB (objects above 156 GiB) weigh as much as they take.
+      const weight = spare === undefined ? Math.min(part_buffers, Math.ceil(size / PART_BUFFER)) : 1
+      const permits = spare ?? parts
+      return Effect.map(permits.take(weight), () => {
         const whole = size > PART_BUFFER ? new Uint8Array(size) : (free.pop() ?? new Uint8Array(PART_BUFFER))
         const release = Effect.suspend(() => {
-          if (whole.length === PART_BUFFER) free.push(whole)
-          return parts.release(weight)
+          giveBack(whole)
+          return permits.release(weight)
         })
         return { bytes: whole.subarray(0, size), small: false, release }
       })
     },
-    small: (size) =>
-      Effect.map(smalls.take(1), () => ({ bytes: new Uint8Array(size), small: true, release: smalls.release(1) }))
+    small: (size, spare) => {
+      const permits = spare ?? smalls
+      return Effect.map(permits.take(1), () => ({
+        bytes: new Uint8Array(size),
+        small: true,
+        release: permits.release(1)
+      }))
+    }
   }
 }

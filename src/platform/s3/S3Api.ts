@@ -27,7 +27,11 @@ export class S3Failure extends Data.TaggedError("S3Failure")<{
   readonly code: string
   readonly status: number | undefined
   readonly cause: unknown
-}> {}
+}> {
+  override get message() {
+    return `S3 failed to ${this.operation}: ${this.code}${this.status === undefined ? "" : ` (${this.status})`}`
+  }
+}
 
 const fullCodes = new Set([
   "InsufficientStorage",
@@ -80,6 +84,8 @@ export interface SendOptions {
 export interface S3Api {
   readonly bucket: string
   readonly request_timeout: Duration.Duration
+  /** Whether what is sent has to be signed too: TLS guards it already. */
+  readonly signs_payload: boolean
   /** Sends a command, with retries; interruption aborts the request. */
   readonly send: <A>(
     operation: string,
@@ -118,6 +124,7 @@ export const makeS3Api = (options: S3Options): Effect.Effect<S3Api, never, Scope
     (client) => ({
       bucket: options.bucket,
       request_timeout: options.request_timeout,
+      signs_payload: options.endpoint?.startsWith("http:") ?? false,
       send: (operation, command) =>
         Effect.tryPromise({ try: (abortSignal) => command(client, { abortSignal }), catch: failure(operation) })
     })

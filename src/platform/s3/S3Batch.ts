@@ -4,7 +4,7 @@ import type { ObjectBatch } from "../ObjectStore.ts"
 import type { Buffers } from "./Buffers.ts"
 import { deleteKeys } from "./Removal.ts"
 import { type S3Api, settled, storeError } from "./S3Api.ts"
-import { type BatchState, s3Writer } from "./S3Writer.ts"
+import { type BatchState, S3Writer } from "./S3Writer.ts"
 import { abortUpload, completeUpload } from "./Upload.ts"
 
 const complete = ({ s3, uploads, keys }: BatchState) => {
@@ -27,7 +27,9 @@ const cleanUp = ({ s3, uploads, keys }: Omit<BatchState, "requests">, prefix: st
   const removals = Array.from(uploads.keys(), (upload) => abortUpload(s3, upload))
   if (keys.size > 0) removals.push(deleteKeys(s3, [...keys]))
   if (removals.length === 0) return Effect.void
-  const all = Effect.validateAll(removals, (removal) => removal, { concurrency: 8, discard: true })
+  const all = Effect.validateAll(removals, (removal) => removal, { concurrency: 8, discard: true }).pipe(
+    Effect.mapError(([first]) => first)
+  )
   return settled("remove an uncommitted batch", all).pipe(
     Effect.catchAll((error) => Effect.logWarning("an uncommitted batch stays until it is collected", error)),
     Effect.annotateLogs("prefix", prefix)
@@ -41,6 +43,7 @@ export const s3Batch = (s3: S3Api, buffers: Buffers, prefix: string): Effect.Eff
       s3,
       buffers,
       failure: new FirstFailure(),
+      filling: new Set(),
       held: new Set(),
       uploads: new Map(),
       keys: new Set()
@@ -60,12 +63,13 @@ export const s3Batch = (s3: S3Api, buffers: Buffers, prefix: string): Effect.Eff
     return {
       writer: (path, options) =>
         batch.failure.guard(
-          Effect.sync(() =>
-            s3Writer(batch, {
-              key: prefix + path,
-              content_type: options.content_type,
-              size_hint: options.size_hint
-            })
+          Effect.sync(
+            () =>
+              new S3Writer(batch, {
+                key: prefix + path,
+                content_type: options.content_type,
+                size_hint: options.size_hint
+              })
           )
         ),
       commit: batch.failure.guard(commit)

@@ -106,7 +106,7 @@ export const read = (
 ): Effect.Effect<Stream.Stream<Uint8Array, ObjectStoreError>, ObjectNotFound | ObjectStoreError> =>
   get(s3, { key, range: range === undefined ? undefined : rangeHeader(range) }).pipe(
     Effect.map((body) => {
-      const unread = setTimeout(() => cancel(body), Duration.toMillis(s3.request_timeout))
+      const unread = setTimeout(() => cancel(body), Duration.toMillis(s3.request_timeout)).unref()
       const begun = Effect.sync(() => clearTimeout(unread))
       return Stream.unwrap(Effect.as(begun, streamOf(s3, key, range?.start ?? 0, body)))
     }),

@@ -9,6 +9,26 @@ import {
 import { Effect } from "effect"
 import type { S3Api, S3Failure } from "./S3Api.ts"
 
+/** The body of an object or a part, with what the request's signature says of it. */
+export interface Payload {
+  readonly bytes: Uint8Array
+  /** Hexadecimal; absent where TLS guards the body. */
+  readonly sha256: string | undefined
+}
+
+/** A middleware that gives the signature the hash that is known, or none, instead of a second pass over the body. */
+const payloadHash =
+  ({ sha256 }: Payload) =>
+  <Args extends { readonly request: unknown }, Result>(next: (args: Args) => Promise<Result>) =>
+  (args: Args): Promise<Result> => {
+    // After the serializer, which is the step before, it is an HTTP request.
+    const { headers } = args.request as { readonly headers: Record<string, string> }
+    headers["x-amz-content-sha256"] = sha256 ?? "UNSIGNED-PAYLOAD"
+    return next(args)
+  }
+
+const afterSerializer = { step: "build", name: "payloadHash" } as const
+
 /** An open multipart upload. */
 export interface Upload {
   readonly key: string
@@ -20,10 +40,17 @@ export interface Upload {
 
 const ids = (s3: S3Api, { key, upload_id }: Upload) => ({ Bucket: s3.bucket, Key: key, UploadId: upload_id })
 
-export const putObject = (s3: S3Api, key: string, content_type: string, bytes: Uint8Array) =>
-  s3.send("write an object", (client, options) =>
-    client.send(new PutObjectCommand({ Bucket: s3.bucket, Key: key, ContentType: content_type, Body: bytes }), options)
-  )
+export const putObject = (s3: S3Api, key: string, content_type: string, payload: Payload) =>
+  s3.send("write an object", (client, options) => {
+    const command = new PutObjectCommand({
+      Bucket: s3.bucket,
+      Key: key,
+      ContentType: content_type,
+      Body: payload.bytes
+    })
+    command.middlewareStack.add(payloadHash(payload), afterSerializer)
+    return client.send(command, options)
+  })
 
 export const openUpload = (s3: S3Api, key: string, content_type: string) =>
   s3
@@ -33,15 +60,17 @@ export const openUpload = (s3: S3Api, key: string, content_type: string) =>
     .pipe(Effect.map(({ UploadId = "" }): Upload => ({ key, upload_id: UploadId, tags: [], size_bytes: 0 })))
 
 /** @param number from 1 */
-export const sendPart = (s3: S3Api, upload: Upload, number: number, bytes: Uint8Array) =>
+export const sendPart = (s3: S3Api, upload: Upload, number: number, payload: Payload) =>
   s3
-    .send("upload a part", (client, options) =>
-      client.send(new UploadPartCommand({ ...ids(s3, upload), PartNumber: number, Body: bytes }), options)
-    )
+    .send("upload a part", (client, options) => {
+      const command = new UploadPartCommand({ ...ids(s3, upload), PartNumber: number, Body: payload.bytes })
+      command.middlewareStack.add(payloadHash(payload), afterSerializer)
+      return client.send(command, options)
+    })
     .pipe(
       Effect.tap(({ ETag = "" }) => {
         upload.tags[number - 1] = ETag
-        upload.size_bytes += bytes.length
+        upload.size_bytes += payload.bytes.length
         return Effect.void
       })
     )

@@ -1,0 +1,53 @@
+// Repeats one request over keep-alive connections: `bun bench/load/Requests.ts <options as JSON>`.
+import { bundles, form } from "../support/Form.ts"
+import { connect } from "./Connection.ts"
+
+export interface LoadOptions {
+  readonly base_url: string
+  readonly path: string
+  readonly headers: Readonly<Record<string, string>>
+  /** An upload of this size to this suite; absent: a GET. */
+  readonly upload?: { readonly suite_id: string; readonly bytes: number }
+  readonly clients: number
+  readonly seconds: number
+  readonly status: number
+}
+
+export interface LoadResult {
+  readonly per_second: number
+  readonly p50_ms: number
+  readonly p99_ms: number
+}
+
+const options: LoadOptions = JSON.parse(process.argv[2] ?? "{}")
+
+const request = () => {
+  if (options.upload === undefined) return { method: "GET", headers: options.headers, bytes: 0, pieces: () => [] }
+  const body = form(options.upload.suite_id, bundles.events(options.upload.bytes))
+  const whole = Buffer.concat([...body.pieces()])
+  const headers = { ...options.headers, "content-type": body.content_type }
+  return { method: "POST", headers, bytes: whole.length, pieces: () => [whole] }
+}
+
+const sent = { path: options.path, ...request() }
+const took: Array<number> = []
+const started = performance.now()
+const until = started + options.seconds * 1000
+
+const client = async () => {
+  const connection = await connect(options.base_url)
+  while (performance.now() < until) {
+    const before = performance.now()
+    const answer = await connection.send(sent)
+    if (answer.status !== options.status) throw new Error(`answered ${answer.status}: ${answer.body}`)
+    took.push(performance.now() - before)
+  }
+}
+
+await Promise.all(Array.from({ length: options.clients }, client))
+const elapsed = (performance.now() - started) / 1000
+took.sort((left, right) => left - right)
+const at = (share: number) => took[Math.floor(took.length * share)] ?? Number.NaN
+const load: LoadResult = { per_second: took.length / elapsed, p50_ms: at(0.5), p99_ms: at(0.99) }
+console.log(JSON.stringify(load))
+process.exit()

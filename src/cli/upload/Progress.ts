@@ -1,0 +1,81 @@
+import { Clock, Effect, Schedule } from "effect"
+
+const units = ["B", "KiB", "MiB", "GiB", "TiB"]
+
+/** Bytes for people: `3.4 MiB`. */
+export const size = (bytes: number): string => {
+  const power = Math.min(units.length - 1, bytes < 1 ? 0 : Math.floor(Math.log2(bytes) / 10))
+  return `${(bytes / 1024 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`
+}
+
+const span = (seconds: number): string => {
+  const whole = Math.ceil(seconds)
+  if (whole < 60) return `${whole} s`
+  return whole < 3600
+    ? `${Math.floor(whole / 60)} min ${whole % 60} s`
+    : `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`
+}
+
+interface Moment {
+  readonly sent: number
+  readonly total: number
+  readonly elapsed_ms: number
+  /** Width of the terminal. */
+  readonly columns: number
+}
+
+/** One line that fits the terminal: bar, percent, bytes, rate, time left. */
+export const bar = ({ sent, total, elapsed_ms, columns }: Moment): string => {
+  const done = total === 0 ? 1 : sent / total
+  const rate = elapsed_ms === 0 ? 0 : (sent / elapsed_ms) * 1000
+  const left = done >= 1 ? "waiting for the service" : rate === 0 ? "" : `${span((total - sent) / rate)} left`
+  const figures = ` ${String(Math.floor(done * 100)).padStart(3)} %  ${size(sent)} of ${size(total)}  ${size(rate)}/s  ${left}`
+  const width = Math.min(30, columns - figures.length - 3)
+  const filled = Math.round(done * width)
+  return (width < 5 ? figures.trimStart() : `[${"#".repeat(filled)}${"-".repeat(width - filled)}]${figures}`).slice(
+    0,
+    columns - 1
+  )
+}
+
+const CLEAR = "\r\u001b[K"
+
+const isTerminal = () => process.stderr.isTTY === true && process.stdout.isTTY === true
+
+/** Notes for a person who watches; a script sees none. */
+export const note = (text: string) =>
+  Effect.sync(() => {
+    if (isTerminal()) process.stderr.write(`${CLEAR}${text}\n`)
+  })
+
+export interface Progress {
+  readonly sent: (bytes: number) => void
+  readonly restart: () => void
+  readonly isWhole: () => boolean
+}
+
+/** Counts the bytes that pass, and on a terminal shows them while the work runs. */
+export const withProgress = <A, E, R>(
+  total: number,
+  work: (progress: Progress) => Effect.Effect<A, E, R>
+): Effect.Effect<A, E, R> =>
+  Effect.gen(function* () {
+    const state = { sent: 0, since: yield* Clock.currentTimeMillis }
+    const draw = Effect.map(Clock.currentTimeMillis, (now) => {
+      const columns = process.stderr.columns || 80
+      process.stderr.write(`${CLEAR}${bar({ sent: state.sent, total, elapsed_ms: now - state.since, columns })}`)
+    })
+    const shown = Effect.repeat(draw, Schedule.spaced("100 millis")).pipe(
+      Effect.ensuring(Effect.sync(() => process.stderr.write(CLEAR)))
+    )
+    if (isTerminal()) yield* Effect.forkScoped(shown)
+    return yield* work({
+      sent: (bytes) => {
+        state.sent += bytes
+      },
+      restart: () => {
+        state.sent = 0
+      },
+      isWhole: () => state.sent === total
+    })
+  }).pipe(Effect.scoped)

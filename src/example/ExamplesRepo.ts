@@ -1,0 +1,101 @@
+import { SqlClient } from "@effect/sql"
+import { Effect, Schema } from "effect"
+import { Example, type ExampleStatus } from "../domain/example/Example.ts"
+import type { ActionToolMapId, ExampleId, ModelId, OrganizationId, SessionId, SuiteId } from "../domain/Ids.ts"
+import type { Keyset as Position } from "../domain/Page.ts"
+import type { Tenant } from "../domain/Principal.ts"
+import * as Keyset from "../platform/Keyset.ts"
+import * as Rows from "../platform/Rows.ts"
+import { orDefect } from "../platform/SqlFailure.ts"
+
+export interface NewExample {
+  readonly id: ExampleId
+  readonly org_id: OrganizationId
+  readonly session_id: SessionId
+  readonly suite_id: SuiteId
+  readonly model_id: ModelId
+  readonly model: string
+  readonly action_tool_map_id: ActionToolMapId
+  readonly model_configuration: Readonly<Record<string, unknown>>
+  readonly from_seq: number | null
+  readonly to_seq: number | null
+  readonly storage_path: string
+}
+
+export interface ExampleFilter {
+  readonly session_id?: SessionId | undefined
+  readonly model_id?: ModelId | undefined
+  readonly suite_id?: SuiteId | undefined
+  readonly action_tool_map_id?: ActionToolMapId | undefined
+  readonly status?: ExampleStatus | undefined
+  readonly needs_review?: boolean | undefined
+}
+
+const Positioned = Keyset.Positioned(Example.fields)
+/** An example with where its messages are. */
+export const Located = Schema.Struct({ ...Example.fields, storage_path: Schema.String })
+const PositionedLocated = Keyset.Positioned(Located.fields)
+
+/** Rows of `examples`, as their organization sees them. */
+export class ExamplesRepo extends Effect.Service<ExamplesRepo>()("example/ExamplesRepo", {
+  effect: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const columns = sql`id, session_id, suite_id, model_id, model, action_tool_map_id, map_version, model_configuration,
+      case when from_seq is not null then json_build_object('from_seq', from_seq, 'to_seq', to_seq) end as range,
+      status, stage, confidence, needs_review, review, message_count, tokens_in, tokens_out, cost, error_code,
+      error_message, attempts, started_at, completed_at, created_at, updated_at`
+    const visible = ({ org_id, suite_ids }: Tenant) =>
+      suite_ids === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and ${sql.in("suite_id", suite_ids)}`
+    const one = (tenant: Tenant, id: ExampleId) => sql`${visible(tenant)} and id = ${id}`
+
+    const insert = ({ model_configuration, ...example }: NewExample) =>
+      Rows.one(
+        Example,
+        sql`insert into examples ${sql.insert({ ...example, model_configuration: JSON.stringify(model_configuration) })}
+          returning ${columns}`
+      )
+
+    const conditions = (tenant: Tenant, filter: ExampleFilter, keyset: Position | undefined) => [
+      visible(tenant),
+      Keyset.after(sql, keyset),
+      ...(["session_id", "model_id", "suite_id", "action_tool_map_id", "status"] as const).flatMap((name) =>
+        filter[name] === undefined ? [] : [sql`${sql(name)} = ${filter[name]}`]
+      ),
+      ...(filter.needs_review === undefined ? [] : [filter.needs_review ? sql`needs_review` : sql`not needs_review`])
+    ]
+
+    const list = (tenant: Tenant, filter: ExampleFilter, keyset: Position | undefined, limit: number) =>
+      Rows.all(
+        Positioned,
+        sql`select ${columns}, ${Keyset.position_at(sql)} from examples where ${sql.and(conditions(tenant, filter, keyset))}
+          order by created_at desc, id desc limit ${limit + 1}`
+      )
+
+    /** What an export holds: completed, and not rejected. */
+    const exportable = (tenant: Tenant, filter: ExampleFilter, keyset: Position | undefined, limit: number) =>
+      Rows.all(
+        PositionedLocated,
+        sql`select ${columns}, storage_path, ${Keyset.position_at(sql)} from examples
+          where ${sql.and(conditions(tenant, filter, keyset))} and status = 'COMPLETED' and review is distinct from 'rejected'
+          order by created_at desc, id desc limit ${limit}`
+      )
+
+    const find = (tenant: Tenant, id: ExampleId) =>
+      Rows.first(Located, sql`select ${columns}, storage_path from examples where ${one(tenant, id)}`)
+
+    /** The example, which nobody else changes until the transaction ends. */
+    const lock = (tenant: Tenant, id: ExampleId) =>
+      Rows.first(Located, sql`select ${columns}, storage_path from examples where ${one(tenant, id)} for update`)
+
+    const change = (tenant: Tenant, id: ExampleId, set: Readonly<Record<string, unknown>>) =>
+      Rows.first(
+        Example,
+        sql`update examples set ${sql.update({ ...set })}, updated_at = now() where ${one(tenant, id)} returning ${columns}`
+      )
+
+    const remove = (tenant: Tenant, id: ExampleId) =>
+      Effect.map(orDefect(sql`delete from examples where ${one(tenant, id)} returning id`), (rows) => rows.length > 0)
+
+    return { insert, list, exportable, find, lock, change, remove } as const
+  })
+}) {}

@@ -1,0 +1,49 @@
+import { SqlClient, type Statement } from "@effect/sql"
+import { Effect, Schema } from "effect"
+import { type ExampleStage, ExampleStatus } from "../domain/example/Example.ts"
+import type { ExampleRun } from "../domain/example/ExampleWorkflow.ts"
+import * as Rows from "../platform/Rows.ts"
+import { orDefect } from "../platform/SqlFailure.ts"
+
+/** What an example came to. */
+export interface Outcome {
+  readonly confidence: number
+  readonly needs_review: boolean
+  readonly message_count: number
+  readonly content_hash: string
+  readonly map_version: number | null
+}
+
+/** How a run goes, on its example's row. A run whose attempt is no longer the current one changes nothing. */
+export class RunsRepo extends Effect.Service<RunsRepo>()("example/RunsRepo", {
+  effect: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const current = ({ example_id, attempt }: ExampleRun) =>
+      sql`id = ${example_id} and attempts = ${attempt} and status in ('PENDING', 'RUNNING')`
+    const changed = (query: Statement.Statement<object>) => Effect.map(orDefect(query), (rows) => rows.length > 0)
+
+    /** False when the run is over: cancelled, deleted, or retried since. */
+    const enter = (run: ExampleRun, stage: ExampleStage) =>
+      changed(sql`update examples set status = 'RUNNING', stage = ${stage}, started_at = coalesce(started_at, now()),
+        updated_at = now() where ${current(run)} returning id`)
+
+    const complete = (run: ExampleRun, outcome: Outcome) =>
+      changed(sql`update examples set ${sql.update({ ...outcome })}, status = 'COMPLETED', review = null, tokens_in = 0,
+        tokens_out = 0, cost = 0, error_code = null, error_message = null, completed_at = now(), updated_at = now()
+        where ${current(run)} returning id`)
+
+    const fail = (run: ExampleRun, error_code: string, error_message: string) =>
+      changed(sql`update examples set status = 'FAILED', error_code = ${error_code},
+        error_message = ${error_message.slice(0, 10_000)}, completed_at = now(), updated_at = now()
+        where ${current(run)} returning id`)
+
+    /** Where the row stands; undefined when it is gone. */
+    const state = ({ example_id }: ExampleRun) =>
+      Rows.first(
+        Schema.Struct({ status: ExampleStatus, attempts: Schema.Int }),
+        sql`select status, attempts from examples where id = ${example_id}`
+      )
+
+    return { enter, complete, fail, state } as const
+  })
+}) {}

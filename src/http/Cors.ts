@@ -1,0 +1,42 @@
+import { type HttpApp, HttpMiddleware, HttpServerRequest } from "@effect/platform"
+import { Effect } from "effect"
+
+const isPreflight = ({ method, headers }: HttpServerRequest.HttpServerRequest) =>
+  method === "OPTIONS" && headers["access-control-request-method"] !== undefined
+
+/** Cross-origin rules for the configured origins (`*`: any); answers preflights. Without origins there are none. */
+export const cors = (origins: ReadonlyArray<string>): (<E, R>(app: HttpApp.Default<E, R>) => HttpApp.Default<E, R>) => {
+  if (origins.length === 0) return (app) => app
+  const ruled = HttpMiddleware.cors({
+    // The framework asks for requests without an Origin too.
+    allowedOrigins: (origin: string | undefined) =>
+      origin !== undefined && (origins.includes("*") || origins.includes(origin)),
+    allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    allowedHeaders: [
+      "authorization",
+      "x-api-key",
+      "api-key",
+      "content-type",
+      "idempotency-key",
+      "x-request-id",
+      "range",
+      "if-range",
+      "if-none-match"
+    ],
+    exposedHeaders: [
+      "x-request-id",
+      "etag",
+      "location",
+      "retry-after",
+      "allow",
+      "accept-ranges",
+      "content-range",
+      "content-disposition"
+    ],
+    maxAge: 600
+  })
+  return (app) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) =>
+      request.method === "OPTIONS" && !isPreflight(request) ? app : ruled(app)
+    )
+}

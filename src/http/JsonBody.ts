@@ -1,0 +1,77 @@
+import { Headers, type HttpServerError, type HttpServerRequest } from "@effect/platform"
+import { Chunk, Duration, Effect, Stream } from "effect"
+import { BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType } from "../domain/Errors.ts"
+
+const maxBytes = 1024 * 1024
+const maxDepth = 100
+const patience = Duration.seconds(30)
+
+const tooLarge = new PayloadTooLarge({ detail: `a JSON body has at most ${maxBytes} bytes`, limit: maxBytes })
+
+const stopped = new RequestTimeout({ detail: `the body was not whole after ${Duration.toSeconds(patience)} s` })
+
+const tooDeep = new BadRequest({ detail: `the body is nested deeper than ${maxDepth} levels` })
+
+/** True where brackets outside of strings nest deeper than any schema of ours: no recursion is risked on them. */
+export const isTooDeep = (text: string): boolean => {
+  let depth = 0
+  let quoted = false
+  for (let at = 0; at < text.length; at++) {
+    const letter = text[at]
+    if (letter === "\\") at += 1
+    else if (letter === '"') quoted = !quoted
+    else if (quoted) continue
+    else if (letter === "[" || letter === "{") depth += 1
+    else if (letter === "]" || letter === "}") depth -= 1
+    if (depth > maxDepth) return true
+  }
+  return false
+}
+
+/** Text of a body whose length nobody declared. */
+const collected = (body: Stream.Stream<Uint8Array, HttpServerError.RequestError>) => {
+  let size = 0
+  return body.pipe(
+    Stream.mapEffect((chunk) => {
+      size += chunk.length
+      return size > maxBytes ? Effect.fail(tooLarge) : Effect.succeed(chunk)
+    }),
+    Stream.runCollect,
+    Effect.map((chunks) => Buffer.concat(Chunk.toReadonlyArray(chunks)).toString("utf8"))
+  )
+}
+
+const read = (request: HttpServerRequest.HttpServerRequest) => {
+  const { "content-length": declared, "transfer-encoding": encoding } = request.headers
+  if (declared !== undefined && Number(declared) > maxBytes) return Effect.fail(tooLarge)
+  return declared === undefined && encoding !== undefined ? collected(request.stream) : request.text
+}
+
+// curl's `-d` says that its body is a form, and means JSON.
+const readable = /^application\/(?:(?:[\w.-]+\+)?json|x-www-form-urlencoded)\s*(?:;|$)/i
+
+const refused = (type: string) =>
+  new UnsupportedMediaType({ detail: `the body is ${JSON.stringify(type)}; application/json is read here` })
+
+const text = (request: HttpServerRequest.HttpServerRequest) => {
+  const type = request.headers["content-type"]
+  if (type !== undefined && !readable.test(type)) return Effect.fail(refused(type))
+  return read(request).pipe(
+    Effect.timeoutFail({ duration: patience, onTimeout: () => stopped }),
+    Effect.filterOrFail(
+      (body) => !isTooDeep(body),
+      () => tooDeep
+    )
+  )
+}
+
+/**
+ * The request with its body bounded in type, size, depth and time, for an operation that takes
+ * JSON: read by the handler when it is authenticated, and never as a form or into a file.
+ */
+export const bounded = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest => {
+  const body = text(request)
+  const json = request.modify({ headers: Headers.set(request.headers, "content-type", "application/json") })
+  // `json` reads `text`: what fails there comes to the rim as it is.
+  return Object.defineProperty(json, "text", { value: body })
+}

@@ -1,0 +1,86 @@
+import { Effect } from "effect"
+import type { Role, Scope } from "../../src/domain/Principal.ts"
+import * as KeyFormat from "../../src/identity/KeyFormat.ts"
+import { TestServer } from "./TestServer.ts"
+
+/** Somebody who calls: a user in an organization, with one key. */
+export interface Caller {
+  readonly org_id: string
+  readonly user_id: string
+  readonly key_id: string
+  readonly api_key: string
+}
+
+interface NewKey {
+  readonly scopes?: ReadonlyArray<Scope>
+  readonly suite_ids?: ReadonlyArray<string> | null
+  readonly expires_at?: Date | null
+  readonly revoked_at?: Date | null
+}
+
+const next = () => Bun.randomUUIDv7()
+
+/** A key, straight in the database, past every rule of the service: with all scopes unless some are named. */
+export const key = (owner: Pick<Caller, "org_id" | "user_id">, wanted: NewKey = {}) =>
+  Effect.gen(function* () {
+    const { sql } = yield* TestServer
+    const api_key = KeyFormat.make()
+    const key_id = next()
+    yield* sql`insert into api_keys ${sql.insert({
+      id: key_id,
+      org_id: owner.org_id,
+      user_id: owner.user_id,
+      name: `key ${key_id}`,
+      prefix: KeyFormat.prefix(api_key),
+      hash: KeyFormat.hash(api_key),
+      scopes: wanted.scopes ?? ["*"],
+      suite_ids: wanted.suite_ids ?? null,
+      expires_at: wanted.expires_at ?? null,
+      revoked_at: wanted.revoked_at ?? null
+    })}`
+    return { org_id: owner.org_id, user_id: owner.user_id, key_id, api_key } satisfies Caller
+  }).pipe(Effect.orDie)
+
+/** A new member of an organization, with a key. */
+export const member = (org_id: string, wanted: NewKey & { readonly role?: Role } = {}) =>
+  Effect.gen(function* () {
+    const { sql } = yield* TestServer
+    const user_id = next()
+    const user = { id: user_id, display_name: "Somebody", issuer: "test", subject: user_id }
+    yield* sql`insert into users ${sql.insert(user)}`
+    yield* sql`insert into memberships ${sql.insert({ id: next(), org_id, user_id, role: wanted.role ?? "owner" })}`
+    return yield* key({ org_id, user_id }, wanted)
+  }).pipe(Effect.orDie)
+
+/** A new organization with one user (its owner unless another role is named) and one key. */
+export const organization = (wanted: NewKey & { readonly role?: Role } = {}) =>
+  Effect.gen(function* () {
+    const { sql } = yield* TestServer
+    const org_id = next()
+    yield* sql`insert into organizations ${sql.insert({ id: org_id, slug: `org-${org_id}`, name: "Another" })}`
+    return yield* member(org_id, wanted)
+  }).pipe(Effect.orDie)
+
+const tenantTables = Effect.gen(function* () {
+  const { sql } = yield* TestServer
+  const rows = yield* sql<{ name: string }>`
+    select c.table_name as name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
+    where c.table_schema = 'public' and c.column_name = 'org_id' and t.table_type = 'BASE TABLE' order by 1`
+  return rows.map(({ name }) => name)
+})
+
+/**
+ * Every row of an organization, as text by table, but for when its keys were last used.
+ * Two that are equal say that nothing was changed in between.
+ */
+export const rowsOf = (org_id: string) =>
+  Effect.gen(function* () {
+    const { sql } = yield* TestServer
+    const found: Record<string, ReadonlyArray<string>> = {}
+    for (const table of yield* tenantTables) {
+      const rows = yield* sql<{ row: string }>`
+        select (to_jsonb(t) - 'last_used_at')::text as row from ${sql(table)} t where org_id = ${org_id} order by 1`
+      found[table] = rows.map(({ row }) => row)
+    }
+    return found
+  }).pipe(Effect.orDie)

@@ -1,0 +1,151 @@
+import { Effect } from "effect"
+import { type Call, type Endpoint, endpoints, send } from "./Contract.ts"
+import type { Caller } from "./Organizations.ts"
+import { chat } from "./Uploading.ts"
+
+/** One thing of each kind that an organization can have: an id by the name of its type. */
+export type Ids = Readonly<Record<string, string>>
+
+const unique = () => `name ${crypto.randomUUID()}`
+
+interface Maker {
+  /** The endpoint that makes it. */
+  readonly endpoint: string
+  readonly call: (ids: Ids) => Call
+}
+
+/**
+ * How one of each kind is made, in an order in which each finds what it needs. A path parameter of a
+ * kind that is not here fails the tests over the contract.
+ */
+const makers: Readonly<Record<string, Maker>> = {
+  SuiteId: { endpoint: "suites.create", call: () => ({ json: { name: unique() } }) },
+  SessionId: {
+    endpoint: "sessions.create",
+    call: ({ SuiteId = "" }) => ({
+      query: { suite_id: SuiteId },
+      headers: { "content-type": "application/x-ndjson" },
+      text: chat
+    })
+  },
+  ApiKeyId: {
+    endpoint: "api_keys.create",
+    call: ({ SuiteId }) => ({ json: { name: unique(), suite_ids: [SuiteId] } })
+  },
+  ActionId: {
+    endpoint: "actions.create",
+    call: ({ SuiteId = "" }) => ({
+      path: { suite_id: SuiteId },
+      json: { name: unique(), parameters: [{ name: "to", type: "STRING" }] }
+    })
+  },
+  McpServerId: {
+    endpoint: "mcp_servers.create",
+    call: () => ({ json: { name: unique(), url: "https://mcp.example/mcp" } })
+  },
+  CapabilityId: {
+    endpoint: "tools.create",
+    call: ({ McpServerId = "" }) => ({
+      path: { server_id: McpServerId },
+      json: {
+        name: `tool_${crypto.randomUUID()}`,
+        input_schema: { type: "object", properties: { to: { type: "string" } } }
+      }
+    })
+  },
+  ActionToolMapId: {
+    endpoint: "action_tool_maps.create",
+    call: ({ SuiteId, McpServerId, ActionId, CapabilityId }) => ({
+      json: {
+        suite_id: SuiteId,
+        server_id: McpServerId,
+        name: unique(),
+        mappings: [{ action: ActionId, tool: CapabilityId }]
+      }
+    })
+  },
+  ModelId: { endpoint: "models.create", call: () => ({ json: { provider: "CUSTOM", name: unique() } }) }
+}
+
+/** A request that the endpoint takes. */
+interface Sample {
+  /** A kind of which the request gets a thing of its own, that nothing else needs. */
+  readonly fresh?: string
+  readonly call?: (ids: Ids) => Call
+}
+
+const described = () => ({ json: { description: unique() } })
+
+/** What endpoints need beside the ids in their path. Those of the makers stand above. */
+const samples: Readonly<Record<string, Sample>> = {
+  "suites.put": { call: () => ({ json: { name: unique(), actions: [{ name: "open" }] } }) },
+  "suites.update": { call: described },
+  "suites.delete": { fresh: "SuiteId" },
+  "sessions.update": { call: described },
+  "sessions.content": { call: () => ({ query: { path: "recording.jsonl" } }) },
+  "api_keys.update": { call: () => ({ json: { name: unique() } }) },
+  "actions.update": { call: described },
+  "actions.delete": { fresh: "ActionId" },
+  "mcp_servers.put": { call: () => ({ json: { name: unique(), url: "https://mcp.example/mcp", tools: [] } }) },
+  "mcp_servers.update": { call: described },
+  "mcp_servers.delete": { fresh: "McpServerId" },
+  "tools.update": { call: described },
+  "tools.delete": { fresh: "CapabilityId" },
+  "action_tool_maps.put": {
+    call: ({ SuiteId, McpServerId }) => ({
+      json: { suite: SuiteId, server: McpServerId, name: unique(), mappings: [] }
+    })
+  },
+  "action_tool_maps.update": { call: () => ({ json: { name: unique() } }) },
+  "models.update": { call: () => ({ json: { context_window: 1000 } }) }
+}
+
+const endpointOf = (name: string) => endpoints.find((endpoint) => endpoint.name === name)
+
+const created = ({ endpoint, call }: Maker, ids: Ids, caller: Caller) =>
+  Effect.gen(function* () {
+    const known = endpointOf(endpoint)
+    if (known === undefined) return yield* Effect.dieMessage(`the contract has no ${endpoint}`)
+    const answer = yield* send(known, caller.api_key, call(ids))
+    if (answer.status !== 201) return yield* Effect.dieMessage(`${endpoint}: ${answer.status} ${answer.text}`)
+    return String(Object(answer.json).id)
+  })
+
+/** Fills the caller's organization with one thing of every kind that the contract can make. */
+export const populate = (caller: Caller) =>
+  Effect.gen(function* () {
+    const ids: Record<string, string> = { UserId: caller.user_id, OrganizationId: caller.org_id }
+    for (const [kind, maker] of Object.entries(makers)) {
+      if (endpointOf(maker.endpoint) !== undefined) ids[kind] = yield* created(maker, ids, caller)
+    }
+    return ids as Ids
+  })
+
+const makerOf = (endpoint: Endpoint) => Object.values(makers).find((maker) => maker.endpoint === endpoint.name)
+
+/** The values of an endpoint's path parameters, one after the kind of each. */
+export const pathOf = (endpoint: Endpoint, ids: Ids): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    endpoint.pathParameters.map(({ name, kind }) => {
+      const value = kind === undefined ? undefined : ids[kind]
+      if (value !== undefined) return [name, value]
+      throw new Error(
+        `${endpoint.name} has the path parameter ${name} of a kind that no test knows (${kind ?? "without an identifier"}): add how one is made to \`makers\` in test/support/Population.ts`
+      )
+    })
+  )
+
+/** A request that the endpoint takes, about things of the population. */
+export const sampleOf = (endpoint: Endpoint, ids: Ids, caller: Caller) =>
+  Effect.gen(function* () {
+    const sample: Sample | undefined = makerOf(endpoint) ?? samples[endpoint.name]
+    if (sample === undefined && ["POST", "PUT", "PATCH"].includes(endpoint.method)) {
+      return yield* Effect.dieMessage(
+        `${endpoint.name} has no sample: add a request that it takes to \`samples\` in test/support/Population.ts`
+      )
+    }
+    const maker = makers[sample?.fresh ?? ""]
+    const about = maker === undefined ? ids : { ...ids, [sample?.fresh ?? ""]: yield* created(maker, ids, caller) }
+    const call = sample?.call?.(about) ?? {}
+    return { ...call, path: { ...pathOf(endpoint, about), ...call.path } } satisfies Call
+  })
