@@ -8,12 +8,16 @@ import { SuiteSurfaces } from "./capability/SuiteSurfaces.ts"
 import { Suites } from "./capability/Suites.ts"
 import { Tools } from "./capability/Tools.ts"
 import { welcome } from "./cli/Welcome.ts"
+import { ExampleExport } from "./example/ExampleExport.ts"
+import { Examples } from "./example/Examples.ts"
 import { Models } from "./example/Models.ts"
 import * as Http from "./http/Http.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
 import { Bootstrap } from "./identity/Bootstrap.ts"
 import { Users } from "./identity/Users.ts"
+import * as Jobs from "./jobs/Jobs.ts"
+import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
 import { Collector } from "./session/Collector.ts"
@@ -33,6 +37,9 @@ const services = Layer.mergeAll(
   Tools.Default,
   ActionToolMaps.Default,
   Models.Default,
+  Examples.Default,
+  ExampleExport.Default,
+  Jobs.layer,
   Sessions.Default,
   Uploads.Default,
   Collector.Default,
@@ -56,6 +63,7 @@ export const layer = Bootstrap.pipe(
   Effect.map(listening),
   Layer.unwrapEffect,
   Layer.provideMerge(services),
+  Layer.provideMerge(Cluster.layer),
   Layer.provideMerge(Platform.layer),
   Layer.provide(Logging.layer)
 )

@@ -14,6 +14,7 @@ import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { toDocument } from "./Document.ts"
+import { ExamplesApi } from "./ExamplesApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
@@ -33,6 +34,7 @@ class Contract extends HttpApi.make("tracepipe")
   .add(ToolsApi)
   .add(ActionToolMapsApi)
   .add(ModelsApi)
+  .add(ExamplesApi)
   .add(SessionsApi)
   .addError(BadRequest)
   .addError(ValidationError)

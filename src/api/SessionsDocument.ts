@@ -42,7 +42,7 @@ export const uploadBody: Transform = (operation) => {
       ...list(operation["parameters"]),
       {
         ...requestHeader("Idempotency-Key", "Makes the upload safe to send again; kept for a day"),
-        schema: { type: "string", minLength: 1, maxLength: 255 }
+        schema: { type: "string", minLength: 1, maxLength: 255, pattern: "^[ -~]+$" }
       }
     ],
     requestBody: {

@@ -7,6 +7,7 @@ import * as ActionsHttp from "./ActionsHttp.ts"
 import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
 import * as Authentication from "./Authentication.ts"
+import * as ExamplesHttp from "./ExamplesHttp.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
 import * as McpServersHttp from "./McpServersHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
@@ -39,6 +40,7 @@ const groups = Layer.mergeAll(
   ToolsHttp.layer,
   ActionToolMapsHttp.layer,
   ModelsHttp.layer,
+  ExamplesHttp.layer,
   SessionsHttp.layer
 )
 

@@ -31,8 +31,8 @@ const toIssue = ({ path, message }: HttpApiError.HttpApiDecodeError["issues"][nu
 const decodeFailure = ({ issues }: HttpApiError.HttpApiDecodeError, method: string, path: string) => {
   const parameters = parametersOf(method, path)
   const isParameter = issues.every((issue) => parameters?.has(String(issue.path[0])) ?? true)
-  // Of a field that may be absent it is also said that it is not absent.
-  const telling = issues.filter(({ message }) => !message.startsWith("Expected undefined"))
+  // Of a field that may be absent or null it is also said that it is neither.
+  const telling = issues.filter(({ message }) => !/^Expected (undefined|null),/.test(message))
   const errors = telling.slice(0, maxIssues).map(toIssue)
   const detail = errors
     .map((issue) => (issue.path === "" ? issue.message : `${issue.path}: ${issue.message}`))

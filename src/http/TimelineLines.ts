@@ -15,7 +15,7 @@ const lastLine = (seq: number, error: TimelineError): TimelineEvent => ({
   name: "tracepipe.error",
   data: { ...describe(error), _tag: error._tag, detail: error.message },
   source:
-    error._tag === "TimelineUnreadable" ? { file: error.file, line: error.line ?? null } : { file: "", line: null }
+    error._tag === "TimelineUnreadable" ? { file: error.file, line: error.line } : { file: "", line: null }
 })
 
 /**

@@ -31,9 +31,7 @@ const config = Layer.unwrapEffect(
     const pooled = database.database_direct_url !== undefined
     return ShardingConfig.layer({
       runnerAddress: Option.some(
-        pooled
-          ? RunnerAddress.make({ host: hostname(), port: process.pid })
-          : RunnerAddress.make({ host: "tracepipe", port: 1 })
+        pooled ? RunnerAddress.make(hostname(), process.pid) : RunnerAddress.make("tracepipe", 1)
       ),
       shardsPerGroup: 64,
       shardLockDisableAdvisory: pooled,

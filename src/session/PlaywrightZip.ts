@@ -43,7 +43,7 @@ const toTimelineError =
       case "ObjectStoreUnavailable":
         return new Unavailable({ detail: error.message, retry_after_s: 5 })
       default:
-        return new TimelineUnreadable({ file: path, reason: error.message })
+        return new TimelineUnreadable({ file: path, line: null, reason: error.message })
     }
   }
 
@@ -62,7 +62,7 @@ const spoolEntries = (
         return Effect.succeed(discard)
       }
       if (found.length >= MAX_TRACE_FILES) {
-        return new TimelineUnreadable({ file: zip.path, reason: `holds more than ${MAX_TRACE_FILES} traces` })
+        return new TimelineUnreadable({ file: zip.path, line: null, reason: `holds more than ${MAX_TRACE_FILES} traces` })
       }
       return Effect.map(spoolFile(options.data_dir), ({ path, write }) => {
         found.push({ path: `${zip.path}/${entry}`, file: path })

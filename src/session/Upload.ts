@@ -47,6 +47,7 @@ const decoded = <A, I>(path: string, schema: Schema.Schema<A, I>, value: unknown
   )
 
 const isFormat = Schema.is(Format)
+const MetadataText = Schema.parseJson(Metadata)
 
 /** Checks the fields; each failure names its field. */
 export const checkFields = (raw: RawFields): Effect.Effect<Fields, ValidationError | UnknownFormat> =>
@@ -56,7 +57,7 @@ export const checkFields = (raw: RawFields): Effect.Effect<Fields, ValidationErr
     }
     const suite_id = yield* decoded("suite_id", SuiteId, raw.suite_id)
     const description = yield* decoded("description", Description, raw.description ?? "")
-    const metadata = yield* decoded("metadata", Schema.parseJson(Metadata), raw.metadata ?? "{}")
+    const metadata = yield* decoded("metadata", MetadataText, raw.metadata ?? "{}")
     const { format } = raw
     if (format !== undefined && !isFormat(format)) {
       return yield* new UnknownFormat({

@@ -13,7 +13,7 @@ const main = Effect.gen(function* () {
   const open = yield* batch.writer("folder/open", { content_type: "text/plain" })
   yield* open.write(new Uint8Array(100_000))
   console.log("written")
-  yield* Effect.never
+  return yield* Effect.never
 }).pipe(Effect.scoped, Effect.provide(FileObjectStore.layer(root)))
 
 await Effect.runPromise(main)

@@ -119,7 +119,7 @@ export const send = (endpoint: Endpoint, api_key: string | null, call: Call = {}
         signal
       })
       const text = await response.text()
-      const isJson = /json\b/.test(response.headers.get("content-type") ?? "")
+      const isJson = /^application\/(problem\+)?json/.test(response.headers.get("content-type") ?? "")
       return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
     })
   )

@@ -1,3 +1,4 @@
+import { Statement } from "@effect/sql"
 import { Effect } from "effect"
 import type { Role, Scope } from "../../src/domain/Principal.ts"
 import * as KeyFormat from "../../src/identity/KeyFormat.ts"
@@ -61,26 +62,21 @@ export const organization = (wanted: NewKey & { readonly role?: Role } = {}) =>
     return yield* member(org_id, wanted)
   }).pipe(Effect.orDie)
 
-const tenantTables = Effect.gen(function* () {
-  const { sql } = yield* TestServer
-  const rows = yield* sql<{ name: string }>`
-    select c.table_name as name from information_schema.columns c join information_schema.tables t using (table_schema, table_name)
-    where c.table_schema = 'public' and c.column_name = 'org_id' and t.table_type = 'BASE TABLE' order by 1`
-  return rows.map(({ name }) => name)
-})
-
 /**
- * Every row of an organization, as text by table, but for when its keys were last used.
- * Two that are equal say that nothing was changed in between.
+ * Every row of an organization, by table, but for when its keys were last used. Two that are equal say
+ * that nothing was changed in between.
  */
 export const rowsOf = (org_id: string) =>
   Effect.gen(function* () {
     const { sql } = yield* TestServer
-    const found: Record<string, ReadonlyArray<string>> = {}
-    for (const table of yield* tenantTables) {
-      const rows = yield* sql<{ row: string }>`
-        select (to_jsonb(t) - 'last_used_at')::text as row from ${sql(table)} t where org_id = ${org_id} order by 1`
-      found[table] = rows.map(({ row }) => row)
-    }
-    return found
+    const tables = yield* sql<{ name: string }>`
+      select c.table_name as name from information_schema.columns c
+        join information_schema.tables t using (table_schema, table_name)
+      where c.table_schema = 'public' and c.column_name = 'org_id' and t.table_type = 'BASE TABLE' order by 1`
+    const each = tables.map(
+      ({ name }) => sql`select ${name} as name, (to_jsonb(t) - 'last_used_at')::text as row
+        from ${sql(name)} t where org_id = ${org_id}`
+    )
+    const rows = yield* sql<{ name: string; row: string }>`${Statement.join(" union all ", false)(each)} order by 1, 2`
+    return rows.map(({ name, row }) => `${name}: ${row}`)
   }).pipe(Effect.orDie)

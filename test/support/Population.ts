@@ -69,9 +69,7 @@ const makers: Readonly<Record<string, Maker>> = {
 
 /** A request that the endpoint takes. */
 interface Sample {
-  /** A kind of which the request gets a thing of its own, that nothing else needs. */
-  readonly fresh?: string
-  readonly call?: (ids: Ids) => Call
+  readonly call: (ids: Ids) => Call
 }
 
 const described = () => ({ json: { description: unique() } })
@@ -80,17 +78,13 @@ const described = () => ({ json: { description: unique() } })
 const samples: Readonly<Record<string, Sample>> = {
   "suites.put": { call: () => ({ json: { name: unique(), actions: [{ name: "open" }] } }) },
   "suites.update": { call: described },
-  "suites.delete": { fresh: "SuiteId" },
   "sessions.update": { call: described },
   "sessions.content": { call: () => ({ query: { path: "recording.jsonl" } }) },
   "api_keys.update": { call: () => ({ json: { name: unique() } }) },
   "actions.update": { call: described },
-  "actions.delete": { fresh: "ActionId" },
   "mcp_servers.put": { call: () => ({ json: { name: unique(), url: "https://mcp.example/mcp", tools: [] } }) },
   "mcp_servers.update": { call: described },
-  "mcp_servers.delete": { fresh: "McpServerId" },
   "tools.update": { call: described },
-  "tools.delete": { fresh: "CapabilityId" },
   "action_tool_maps.put": {
     call: ({ SuiteId, McpServerId }) => ({
       json: { suite: SuiteId, server: McpServerId, name: unique(), mappings: [] }
@@ -135,17 +129,24 @@ export const pathOf = (endpoint: Endpoint, ids: Ids): Readonly<Record<string, st
     })
   )
 
-/** A request that the endpoint takes, about things of the population. */
+const sampleFor = (endpoint: Endpoint): Sample | undefined => makerOf(endpoint) ?? samples[endpoint.name]
+
+/** A request to the endpoint about things of the population, as they are. */
+export const requestOf = (endpoint: Endpoint, ids: Ids): Call => {
+  const sample = sampleFor(endpoint)
+  if (sample === undefined && ["POST", "PUT", "PATCH"].includes(endpoint.method)) {
+    throw new Error(
+      `${endpoint.name} has no sample: add a request that it takes to \`samples\` in test/support/Population.ts`
+    )
+  }
+  const call = sample?.call(ids) ?? {}
+  return { ...call, path: { ...pathOf(endpoint, ids), ...call.path } }
+}
+
+/** The same, certain to be taken: what it deletes is made for it alone, and nothing else needs it. */
 export const sampleOf = (endpoint: Endpoint, ids: Ids, caller: Caller) =>
   Effect.gen(function* () {
-    const sample: Sample | undefined = makerOf(endpoint) ?? samples[endpoint.name]
-    if (sample === undefined && ["POST", "PUT", "PATCH"].includes(endpoint.method)) {
-      return yield* Effect.dieMessage(
-        `${endpoint.name} has no sample: add a request that it takes to \`samples\` in test/support/Population.ts`
-      )
-    }
-    const maker = makers[sample?.fresh ?? ""]
-    const about = maker === undefined ? ids : { ...ids, [sample?.fresh ?? ""]: yield* created(maker, ids, caller) }
-    const call = sample?.call?.(about) ?? {}
-    return { ...call, path: { ...pathOf(endpoint, about), ...call.path } } satisfies Call
+    const kind = endpoint.method === "DELETE" ? (endpoint.pathParameters.at(-1)?.kind ?? "") : ""
+    const maker = makers[kind]
+    return requestOf(endpoint, maker === undefined ? ids : { ...ids, [kind]: yield* created(maker, ids, caller) })
   })

@@ -20,7 +20,7 @@ export interface S3Server {
 /** Why tests that look at open uploads are skipped on the server that the suite starts. */
 export const NO_UPLOAD_LISTING = "fauxqs has no ListMultipartUploads: set TEST_S3_ENDPOINT"
 
-const external = process.env["TEST_S3_ENDPOINT"]
+const external = process.env.TEST_S3_ENDPOINT
 
 /** What is true of the server before it is started. */
 export const listsUploads = external !== undefined
@@ -53,8 +53,8 @@ export const s3Server = Effect.gen(function* () {
   }
   return {
     endpoint: external,
-    access_key_id: process.env["TEST_S3_ACCESS_KEY_ID"] ?? "",
-    secret_access_key: Redacted.make(process.env["TEST_S3_SECRET_ACCESS_KEY"] ?? ""),
+    access_key_id: process.env.TEST_S3_ACCESS_KEY_ID ?? "",
+    secret_access_key: Redacted.make(process.env.TEST_S3_SECRET_ACCESS_KEY ?? ""),
     lists_uploads: true
   } satisfies S3Server
 })

@@ -43,6 +43,7 @@ const fields = {
     Text(1, 2000).pipe(
       Schema.filter((text) => /^https?:\/\//i.test(text) && URL.canParse(text), {
         message: () => "must be an http or https URL",
+        jsonSchema: { format: "uri", pattern: "^[Hh][Tt][Tt][Pp][Ss]?://" },
         arbitrary: () => (fc) => fc.webUrl()
       }),
       Schema.filter(inUrl)

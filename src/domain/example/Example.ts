@@ -15,6 +15,9 @@ export const ExampleStage = Schema.Literal("load", "classify", "write", "record"
 })
 export type ExampleStage = typeof ExampleStage.Type
 
+export const ExportFormat = Schema.Literal("openai", "sharegpt", "messages").annotations({ identifier: "ExportFormat" })
+export type ExportFormat = typeof ExportFormat.Type
+
 const Seq = Schema.Int.pipe(Schema.between(0, Number.MAX_SAFE_INTEGER))
 
 /** A part of a session's timeline, both ends inclusive. */

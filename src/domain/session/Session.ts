@@ -29,7 +29,7 @@ export const SessionStatus = Schema.Literal("VALIDATING", "READY", "REJECTED").a
 
 export const Metadata = JsonObject(64 * 1024).annotations({
   identifier: "Metadata",
-  description: "Any JSON object up to 64 KiB"
+  jsonSchema: { type: "object", description: "Any JSON object up to 64 KiB, nested 64 deep at most, without NUL" }
 })
 
 export const Description = Text(0, 10_000)

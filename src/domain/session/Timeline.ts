@@ -132,10 +132,15 @@ export type DraftEvent = WithoutSeq<TimelineEvent>
 /** A file of the recording is not what its format says: its events end there. */
 export class TimelineUnreadable extends Schema.TaggedError<TimelineUnreadable>("TimelineUnreadable")(
   "TimelineUnreadable",
-  { file: Schema.String, line: optional(Schema.Int), reason: Schema.String },
+  {
+    file: Schema.String,
+    /** Never absent: an Error of JavaScriptCore has a `line` of its own. */
+    line: Schema.NullOr(Schema.Int),
+    reason: Schema.String
+  },
   problem(422, "unreadable_recording", "The recording cannot be read")
 ) {
   override get message() {
-    return `${this.file}${this.line === undefined ? "" : `:${this.line}`}: ${this.reason}`
+    return `${this.file}${this.line === null ? "" : `:${this.line}`}: ${this.reason}`
   }
 }

@@ -1,5 +1,6 @@
 import type { ActionSurface, ParameterSurface } from "../../domain/example/Classification.ts"
 import type { Episode } from "../../domain/example/Episode.ts"
+import { REDACTED } from "../../session/Secrets.ts"
 import { coerce, parsed } from "./Coerce.ts"
 import { tellingRequests, urlParts } from "./Evidence.ts"
 import { coverage, isVerb, tokens } from "./Tokens.ts"
@@ -17,7 +18,7 @@ const secret =
   /passw|passphrase|secret|token|api.?key|authori[sz]|credential|\botp\b|\bpin\b|cvv|cvc|card.?number|\bssn\b/i
 
 const fieldCandidate = ({ target, value }: Episode): ReadonlyArray<Candidate> => {
-  if (value === null || target === null || target.input_type === "password") return []
+  if (value === null || value.includes(REDACTED) || target === null || target.input_type === "password") return []
   const label = [target.name, target.text === value ? undefined : target.text]
     .filter((text) => text !== undefined)
     .join(" ")
@@ -36,7 +37,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 
 const members = (value: Readonly<Record<string, unknown>>, depth: number): ReadonlyArray<Candidate> =>
   Object.entries(value).flatMap(([key, member]) => {
-    if (secret.test(key)) return []
+    if (secret.test(key) || (typeof member === "string" && member.includes(REDACTED))) return []
     const own = [{ words: tokens(key), value: member, trust: depth === 0 ? 0.95 : 0.85 }]
     return isObject(member) && depth < 2 ? [...own, ...members(member, depth + 1)] : own
   })
@@ -62,7 +63,7 @@ const urlCandidates = (url: string, trust: number): ReadonlyArray<Candidate> => 
     return [{ words: [...tokens(before), identifier], value: decoded(segment), trust: trust * 0.95 }]
   })
   const asked = [...query].flatMap(([key, value]) =>
-    secret.test(key) ? [] : [{ words: /^(q|s)$/i.test(key) ? ["search"] : tokens(key), value, trust }]
+    secret.test(key) || value.includes(REDACTED) ? [] : [{ words: /^(q|s)$/i.test(key) ? ["search"] : tokens(key), value, trust }]
   )
   return [...asked, ...ids]
 }

@@ -43,8 +43,8 @@ const bodyOf = ({ body }: SdkRequest) =>
   body instanceof Uint8Array && body.length > PIECE ? inPieces(body) : (body ?? null)
 
 /**
- * The SDK's transport over Bun's fetch: less than half the CPU and a third of the memory of the SDK's
- * own for Node. Not the SDK's own for fetch, because that one leaves a request running after its
+ * The SDK's transport over Bun's fetch: a quarter less CPU and a third of the memory of the SDK's own
+ * for Node. Not the SDK's own for fetch, because that one leaves a request running after its
  * time-out and copies bodies. The SDK holds a byte array, so that it can try again.
  *
  * An attempt must be over within `timeout_ms`, answer included; only the body of an object that is

@@ -83,7 +83,8 @@ export class JsonElements {
     if (this.problem !== undefined) return
     if (this.#captured === "scalar") this.#endCapture("scalar", Buffer.alloc(0))
     if (this.problem !== undefined || this.#expect === "done") return
-    this.#fail(this.#expect === "start" ? "is empty" : "ends in the middle of the document")
+    if (this.#expect === "prefix") this.#fail("is not JSON")
+    else this.#fail(this.#expect === "start" ? "is empty" : "ends in the middle of the document")
   }
 
   #fail(reason: string): number {

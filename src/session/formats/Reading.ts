@@ -53,7 +53,7 @@ export const reading =
     const taken = () => {
       const made = events
       events = []
-      if (input.problem !== undefined) failure ??= new TimelineUnreadable({ file: file.path, ...input.problem })
+      if (input.problem !== undefined) failure ??= new TimelineUnreadable({ file: file.path, line: null, ...input.problem })
       return made
     }
     return {

@@ -21,14 +21,15 @@ const names = fc.constantFrom(
 )
 
 /** Documents with the names that the adapters look for, at random. */
-const { tree: documents } = fc.letrec<{ tree: unknown; object: unknown }>((tie) => ({
+const { container: documents } = fc.letrec<{ tree: unknown; object: unknown; container: unknown }>((tie) => ({
   tree: fc.oneof(
     { depthSize: "medium", withCrossShrink: true },
     member,
     tie("object"),
     fc.array(tie("tree"), { maxLength: 4 })
   ),
-  object: fc.dictionary(names, tie("tree"), { maxKeys: 6 })
+  object: fc.dictionary(names, tie("tree"), { maxKeys: 6 }),
+  container: fc.oneof(tie("object"), fc.array(tie("tree"), { maxLength: 4 }))
 }))
 
 const whole = [1_000_000_000]
@@ -59,6 +60,6 @@ describe.each(Format.literals.map((format) => [format] as const))("the adapter o
 
   it("fails where the document is cut off, after the events before it", () => {
     const { failure } = readDocument(format, '[{"a":1},{"b":')
-    expect(failure).toMatch(format === "playwright.trace" ? /./ : /^file\.json: ends in the middle/)
+    expect(failure).toMatch(/^file\.json: ends in the middle/)
   })
 })

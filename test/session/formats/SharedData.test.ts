@@ -41,7 +41,7 @@ describeShared("adapters, over real recordings", () => {
     // 582 events, of which 99 only end an EventTiming.
     expect(events).toHaveLength(582 - 99)
     expect(kinds(events)).toMatchObject({ screenshot: 9, input: 99 })
-    const times = events.flatMap((event) => (event.kind === "input" ? [Number(event.extra?.["ts"])] : []))
+    const times = events.flatMap((event) => (event.kind === "input" ? [Number(event.extra?.ts)] : []))
     expect(times).toEqual(times.toSorted((one, other) => one - other))
   })
 

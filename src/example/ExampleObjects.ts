@@ -1,0 +1,72 @@
+import { Chunk, Effect, Schema, Stream } from "effect"
+import { Unavailable } from "../domain/Errors.ts"
+import { Message, ToolDefinition } from "../domain/example/Message.ts"
+import type { ExampleId, OrganizationId } from "../domain/Ids.ts"
+import { ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
+import { toText } from "./pipeline/Grammar.ts"
+
+const encoder = new TextEncoder()
+const messagesFile = "messages.jsonl"
+/** The tools as they were when the messages were made: a map may change later. */
+const toolsFile = "tools.json"
+
+const away = (error: ObjectStoreError) => new Unavailable({ detail: error.message, retry_after_s: 5 })
+const decodeTools = Schema.decodeUnknown(Schema.parseJson(Schema.Array(ToolDefinition)))
+const decodeMessages = Schema.decodeUnknown(Schema.Array(Schema.parseJson(Message)))
+
+/** Everything of one example lies below this. */
+export const examplePrefix = (org_id: OrganizationId, id: ExampleId): string => `orgs/${org_id}/examples/${id}/`
+
+/** The files of examples. */
+export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/ExampleObjects", {
+  effect: Effect.gen(function* () {
+    const store = yield* ObjectStore
+
+    /**
+     * Writes the messages and their tools, durably; the same twice is the same once.
+     * @returns the SHA-256 of the messages' bytes, as hex
+     */
+    const write = (prefix: string, messages: ReadonlyArray<Message>, tools: ReadonlyArray<ToolDefinition>) =>
+      Effect.gen(function* () {
+        const text = encoder.encode(toText(messages))
+        const batch = yield* store.batch(prefix)
+        for (const [path, bytes, content_type] of [
+          [messagesFile, text, "application/jsonl"],
+          [toolsFile, encoder.encode(JSON.stringify(tools)), "application/json"]
+        ] as const) {
+          const writer = yield* batch.writer(path, { content_type, size_hint: bytes.length })
+          yield* writer.write(bytes)
+          yield* writer.end
+        }
+        yield* batch.commit
+        return new Bun.CryptoHasher("sha256").update(text).digest("hex")
+      }).pipe(Effect.scoped, Effect.mapError(away))
+
+    /** The bytes of `messages.jsonl`, as they come. */
+    const stream = (prefix: string) =>
+      store.read(prefix + messagesFile).pipe(
+        Effect.map(Stream.mapError(away)),
+        // The row says that it is there: its absence is a fault of ours, not of the caller.
+        Effect.catchTags({ ObjectNotFound: Effect.die, ObjectStoreFull: away, ObjectStoreUnavailable: away })
+      )
+
+    const text = (key: string) =>
+      store.read(key).pipe(
+        Effect.flatMap((bytes) => Stream.runCollect(Stream.decodeText(bytes))),
+        Effect.map((chunks) => Chunk.toReadonlyArray(chunks).join("")),
+        Effect.catchTags({ ObjectNotFound: Effect.die, ObjectStoreFull: away, ObjectStoreUnavailable: away })
+      )
+
+    const tools = (prefix: string) =>
+      Effect.flatMap(text(prefix + toolsFile), (json) => Effect.orDie(decodeTools(json)))
+
+    const messages = (prefix: string) =>
+      Effect.flatMap(text(prefix + messagesFile), (jsonl) =>
+        Effect.orDie(decodeMessages(jsonl.split("\n").filter((line) => line !== "")))
+      )
+
+    const remove = (prefix: string) => Effect.mapError(store.removePrefix(prefix), away)
+
+    return { write, stream, tools, messages, remove } as const
+  })
+}) {}

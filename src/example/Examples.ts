@@ -1,0 +1,233 @@
+import { Sharding } from "@effect/cluster"
+import { SqlClient } from "@effect/sql"
+import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
+import { Effect } from "effect"
+import { mapNotFound } from "../domain/capability/ActionToolMap.ts"
+import { Issue, ValidationError } from "../domain/Errors.ts"
+import {
+  type CreateExample,
+  ExampleState,
+  exampleNotFound,
+  type ReviewExample,
+  SessionNotReady
+} from "../domain/example/Example.ts"
+import { ExampleWorkflow } from "../domain/example/ExampleWorkflow.ts"
+import { modelNotFound } from "../domain/example/Model.ts"
+import { type ActionToolMapId, ExampleId, type SuiteId } from "../domain/Ids.ts"
+import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
+import { sessionNotFound } from "../domain/session/Session.ts"
+import { Audit } from "../identity/Audit.ts"
+import { Id } from "../platform/Id.ts"
+import * as Keyset from "../platform/Keyset.ts"
+import { orDefect } from "../platform/SqlFailure.ts"
+import { Removals } from "../session/Removals.ts"
+import { ExampleObjects, examplePrefix } from "./ExampleObjects.ts"
+import { isBrowser } from "./ExampleRuns.ts"
+import { type ExampleFilter, ExamplesRepo } from "./ExamplesRepo.ts"
+import { faults } from "./pipeline/Grammar.ts"
+import { lexical } from "./pipeline/Lexical.ts"
+import { SourcesRepo } from "./SourcesRepo.ts"
+
+const invalid = (path: string, message: string) =>
+  new ValidationError({ detail: `${path}: ${message}`, errors: [new Issue({ path, message })] })
+
+/** Examples: sessions, made into training conversations. */
+export class Examples extends Effect.Service<Examples>()("example/Examples", {
+  dependencies: [ExamplesRepo.Default, SourcesRepo.Default, ExampleObjects.Default, Removals.Default, Audit.Default],
+  effect: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const newId = yield* Id
+    const repo = yield* ExamplesRepo
+    const sources = yield* SourcesRepo
+    const objects = yield* ExampleObjects
+    const removals = yield* Removals
+    const audit = yield* Audit
+    const engine = yield* WorkflowEngine
+    const sharding = yield* Sharding.Sharding
+    const read = withPolicy(scope("examples:read"))
+    const write = withPolicy(scope("examples:write"))
+
+    const existing = (id: ExampleId) =>
+      Effect.flatMap(CurrentPrincipal, (principal) =>
+        Effect.flatMap(repo.find(principal, id), (found) =>
+          found === undefined ? exampleNotFound(id) : Effect.succeed(found)
+        )
+      )
+
+    const locked = (id: ExampleId) =>
+      Effect.flatMap(CurrentPrincipal, (principal) =>
+        Effect.flatMap(repo.lock(principal, id), (found) =>
+          found === undefined ? exampleNotFound(id) : Effect.succeed(found)
+        )
+      )
+
+    /** Called in the transaction of the row: the run is there when the row is. */
+    const start = (example_id: ExampleId, attempt: number) =>
+      ExampleWorkflow.execute({ example_id, attempt }, { discard: true }).pipe(
+        Effect.provideService(WorkflowEngine, engine)
+      )
+
+    /** The map that was named, else the suite's only one. */
+    const mapOf = (suite_id: SuiteId, wanted: ActionToolMapId | undefined) =>
+      Effect.gen(function* () {
+        const principal = yield* CurrentPrincipal
+        if (wanted !== undefined) {
+          const map = (yield* sources.map(principal, wanted)) ?? (yield* mapNotFound(wanted))
+          if (map.suite_id === suite_id) return map.id
+          return yield* invalid("action_tool_map_id", "the map belongs to another suite than the session")
+        }
+        const maps = yield* sources.maps(principal, suite_id)
+        const [only] = maps
+        if (only !== undefined && maps.length === 1) return only.id
+        const names = maps.map(({ name }) => JSON.stringify(name)).join(", ")
+        return yield* invalid(
+          "action_tool_map_id",
+          only === undefined
+            ? "the session's suite has no action–tool map: make one first"
+            : `the session's suite has several action–tool maps (${names}): name one`
+        )
+      })
+
+    const create = Effect.fn("Examples.create")(function* (wanted: CreateExample) {
+      const principal = yield* CurrentPrincipal
+      const made = yield* Effect.gen(function* () {
+        const session =
+          (yield* sources.session(principal, wanted.session_id)) ?? (yield* sessionNotFound(wanted.session_id))
+        const model = (yield* sources.model(principal, wanted.model_id)) ?? (yield* modelNotFound(wanted.model_id))
+        if (session.status !== "READY") return yield* new SessionNotReady({ id: session.id })
+        const name = `${model.provider}/${model.name}`
+        if (isBrowser(session) && name !== lexical.name) {
+          return yield* invalid("model_id", `${name} recognises no actions: use ${lexical.name}`)
+        }
+        const action_tool_map_id = yield* mapOf(session.suite_id, wanted.action_tool_map_id)
+        const id = ExampleId.make(newId.next())
+        const example = yield* repo.insert({
+          id,
+          org_id: principal.org_id,
+          session_id: session.id,
+          suite_id: session.suite_id,
+          model_id: wanted.model_id,
+          model: name,
+          action_tool_map_id,
+          model_configuration: wanted.model_configuration,
+          from_seq: wanted.range?.from_seq ?? null,
+          to_seq: wanted.range?.to_seq ?? null,
+          storage_path: examplePrefix(principal.org_id, id)
+        })
+        yield* audit.record({ action: "example.create", resource: `example/${id}`, after: example })
+        yield* start(id, example.attempts)
+        return example
+      }).pipe(sql.withTransaction, orDefect)
+      yield* sharding.pollStorage
+      return made
+    }, write)
+
+    const list = Effect.fn("Examples.list")(function* (
+      query: ExampleFilter & { readonly limit: number; readonly cursor?: string | undefined }
+    ) {
+      const keyset = yield* Keyset.position(query.cursor)
+      return Keyset.page(yield* repo.list(yield* CurrentPrincipal, query, keyset, query.limit), query.limit)
+    }, read)
+
+    const get = Effect.fn("Examples.get")(existing, read)
+
+    const remove = Effect.fn("Examples.delete")(function* (id: ExampleId) {
+      const principal = yield* CurrentPrincipal
+      yield* Effect.gen(function* () {
+        if (!(yield* repo.remove(principal, id))) return yield* exampleNotFound(id)
+        yield* audit.record({ action: "example.delete", resource: `example/${id}` })
+      }).pipe(sql.withTransaction, orDefect)
+      // The table's trigger noted the objects under the example's id: whatever happens now, the collector finishes it.
+      yield* removals.carryOut({ id, prefix: examplePrefix(principal.org_id, id) })
+    }, write)
+
+    const retry = Effect.fn("Examples.retry")(function* (id: ExampleId) {
+      const principal = yield* CurrentPrincipal
+      const again = yield* Effect.gen(function* () {
+        const before = yield* locked(id)
+        if (before.status !== "FAILED" && before.status !== "CANCELLED") {
+          const needed = "only one that FAILED or was CANCELLED can be retried"
+          return yield* new ExampleState({ id, example_status: before.status, needed })
+        }
+        const attempts = before.attempts + 1
+        const set = { status: "PENDING", attempts, stage: null, error_code: null, error_message: null }
+        const after = yield* repo.change(principal, id, { ...set, started_at: null, completed_at: null })
+        if (after === undefined) return yield* exampleNotFound(id)
+        yield* audit.record({ action: "example.retry", resource: `example/${id}`, before, after })
+        yield* start(id, attempts)
+        return after
+      }).pipe(sql.withTransaction, orDefect)
+      yield* sharding.pollStorage
+      return again
+    }, write)
+
+    /** The run notices between its stages, and leaves nothing behind. */
+    const cancel = Effect.fn("Examples.cancel")(function* (id: ExampleId) {
+      const principal = yield* CurrentPrincipal
+      return yield* Effect.gen(function* () {
+        const before = yield* locked(id)
+        if (before.status !== "PENDING" && before.status !== "RUNNING") {
+          const needed = "only one that is PENDING or RUNNING can be cancelled"
+          return yield* new ExampleState({ id, example_status: before.status, needed })
+        }
+        const after = yield* repo.change(principal, id, { status: "CANCELLED", completed_at: new Date() })
+        if (after === undefined) return yield* exampleNotFound(id)
+        yield* audit.record({ action: "example.cancel", resource: `example/${id}`, before, after })
+        return after
+      }).pipe(sql.withTransaction, orDefect)
+    }, write)
+
+    const completed = (id: ExampleId) =>
+      Effect.filterOrElse(
+        existing(id),
+        ({ status }) => status === "COMPLETED",
+        ({ status }) =>
+          new ExampleState({ id, example_status: status, needed: "there are no messages until it is COMPLETED" })
+      )
+
+    /** Writes a reviewer's messages beside those that were made; the row then points at them. */
+    const corrected = (id: ExampleId, storage_path: string, messages: NonNullable<ReviewExample["messages"]>) =>
+      Effect.gen(function* () {
+        const { org_id } = yield* CurrentPrincipal
+        const tools = yield* objects.tools(storage_path)
+        const wrong = faults(messages, new Set(tools.map((tool) => tool.function.name)))
+        if (wrong.length > 0) {
+          const errors = wrong.map(
+            ({ line, message }) => new Issue({ path: `messages.${Math.max(0, line - 1)}`, message })
+          )
+          return yield* new ValidationError({
+            detail: `the messages are no valid conversation: ${wrong[0]?.message}`,
+            errors
+          })
+        }
+        const prefix = `${examplePrefix(org_id, id)}review-${newId.next()}/`
+        const content_hash = yield* objects.write(prefix, messages, tools)
+        return { storage_path: prefix, content_hash, message_count: messages.length }
+      })
+
+    const review = Effect.fn("Examples.review")(function* (id: ExampleId, { decision, messages }: ReviewExample) {
+      const principal = yield* CurrentPrincipal
+      if (decision === "reject" && messages !== undefined) {
+        return yield* invalid("messages", "can be given when accepting only")
+      }
+      const found = yield* completed(id)
+      const written = messages === undefined ? {} : yield* corrected(id, found.storage_path, messages)
+      return yield* Effect.gen(function* () {
+        const before = yield* locked(id)
+        const set = { review: decision === "accept" ? "accepted" : "rejected", needs_review: false, ...written }
+        const after = yield* repo.change(principal, id, set)
+        if (after === undefined) return yield* exampleNotFound(id)
+        yield* audit.record({ action: "example.review", resource: `example/${id}`, before, after })
+        return after
+      }).pipe(sql.withTransaction, orDefect)
+    }, write)
+
+    /** The bytes of `messages.jsonl`. */
+    const messages = Effect.fn("Examples.messages")(function* (id: ExampleId) {
+      const { storage_path } = yield* completed(id)
+      return yield* objects.stream(storage_path)
+    }, read)
+
+    return { create, list, get, delete: remove, retry, cancel, review, messages } as const
+  })
+}) {}

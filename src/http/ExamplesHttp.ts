@@ -1,0 +1,28 @@
+import { HttpApiBuilder, HttpServerResponse } from "@effect/platform"
+import { Effect, type Stream } from "effect"
+import { Api } from "../api/Api.ts"
+import type { Unavailable } from "../domain/Errors.ts"
+import { ExampleExport } from "../example/ExampleExport.ts"
+import { Examples } from "../example/Examples.ts"
+
+const jsonLines = (bytes: Stream.Stream<Uint8Array, Unavailable>) =>
+  HttpServerResponse.stream(bytes, { contentType: "application/jsonl" })
+
+export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
+  Effect.gen(function* () {
+    const examples = yield* Examples
+    const exports = yield* ExampleExport
+    return handlers
+      .handle("create", ({ payload }) => examples.create(payload))
+      .handle("list", ({ urlParams }) => examples.list(urlParams))
+      .handleRaw("export", ({ urlParams: { format, ...filter } }) =>
+        Effect.map(exports.lines(format, filter), jsonLines)
+      )
+      .handle("get", ({ path }) => examples.get(path.id))
+      .handle("delete", ({ path }) => examples.delete(path.id))
+      .handleRaw("messages", ({ path }) => Effect.map(examples.messages(path.id), jsonLines))
+      .handle("review", ({ path, payload }) => examples.review(path.id, payload))
+      .handle("retry", ({ path }) => examples.retry(path.id))
+      .handle("cancel", ({ path }) => examples.cancel(path.id))
+  })
+)

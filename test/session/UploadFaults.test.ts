@@ -1,0 +1,339 @@
+import { gzipSync } from "node:zlib"
+import { expect, layer } from "@effect/vitest"
+import { Effect } from "effect"
+import { eventually } from "../support/Eventually.ts"
+import type { ProxiedRequest } from "../support/FaultProxy.ts"
+import { rawConnection, uploadHead } from "../support/RawHttp.ts"
+import { atRest, nothingLeft, type Scene } from "../support/Remains.ts"
+import { Stage, type StageOptions } from "../support/Stage.ts"
+import { chat, formOf, longChat, newSuite, type Part, png, send, streamed } from "../support/Uploading.ts"
+import { zipOf } from "../support/ZipBuilder.ts"
+
+const MIB = 1024 ** 2
+
+/** So that what is gone afterwards was removed by the upload itself. */
+const withoutCollector: StageOptions = { environment: { UPLOAD_GC_INTERVAL: "1 h" } }
+
+const stage = (options: StageOptions) => Stage.layer(options)
+
+/** Does something to a service that must leave nothing behind. */
+const leavingNothing = <A, E, R>(fault: (scene: Scene) => Effect.Effect<A, E, R>) =>
+  Effect.gen(function* () {
+    const { scene } = yield* Stage
+    const before = yield* atRest(scene)
+    yield* fault(scene)
+    yield* nothingLeft(scene, before)
+  })
+
+const bytesOf = (pieces: Iterable<Uint8Array>) => Buffer.concat([...pieces])
+
+interface Body {
+  readonly headers: Readonly<Record<string, string>>
+  readonly bytes: Buffer
+}
+
+const formBody = (parts: ReadonlyArray<Part>) =>
+  Effect.promise(async (): Promise<Body> => {
+    const request = new Request("http://x", { method: "POST", body: formOf(parts) })
+    return {
+      headers: { "content-type": request.headers.get("content-type") ?? "" },
+      bytes: Buffer.from(await request.arrayBuffer())
+    }
+  })
+
+const long = bytesOf(longChat(24 * MIB))
+const short = bytesOf(longChat(2 * MIB))
+const middling = bytesOf(longChat(3 * MIB))
+const large = bytesOf(longChat(9 * MIB))
+
+const bodies: Readonly<Record<string, Effect.Effect<Body>>> = {
+  "a raw body": Effect.succeed({ headers: {}, bytes: long }),
+  "a form of several files": formBody([
+    ["a", chat, "a.jsonl"],
+    ["b", long, "b.jsonl"],
+    ["c", png, "c.png"]
+  ]),
+  "a zip": Effect.succeed({
+    headers: {},
+    bytes: zipOf([
+      { name: "a.jsonl", content: chat },
+      { name: "b.jsonl", content: long, stored: true }
+    ])
+  }),
+  "a gzip": Effect.succeed({ headers: {}, bytes: gzipSync(long, { level: 0 }) })
+}
+
+const clientsGone = (store: "file" | "s3") =>
+  layer(stage({ ...withoutCollector, store }), { excludeTestServices: true })(
+    `a client that goes away (${store})`,
+    (it) => {
+      const cases = Object.keys(bodies).flatMap((kind) =>
+        [0.01, 0.5, 0.99].flatMap((share) => (["abort", "end"] as const).map((how) => ({ kind, share, how })))
+      )
+      it.effect.each(cases)("at $share of $kind ($how) leaves nothing", ({ kind, share, how }) =>
+        leavingNothing((scene) =>
+          Effect.gen(function* () {
+            const { headers, bytes } = yield* bodies[kind] ?? Effect.dieMessage(kind)
+            const connection = yield* rawConnection(scene)
+            const suite_id = yield* newSuite(scene)
+            yield* connection.send(
+              uploadHead(scene, `suite_id=${suite_id}`, { ...headers, "content-length": bytes.length })
+            )
+            yield* connection.send(bytes.subarray(0, Math.floor(share * bytes.length)))
+            yield* connection[how]
+          }).pipe(Effect.scoped)
+        )
+      )
+    }
+  )
+
+clientsGone("file")
+clientsGone("s3")
+
+layer(stage(withoutCollector), { excludeTestServices: true })("an upload that is not what it says", (it) => {
+  it.effect("with a body shorter than declared is a 400 or nothing, and leaves nothing", () =>
+    leavingNothing((scene) =>
+      Effect.gen(function* () {
+        const connection = yield* rawConnection(scene)
+        const suite_id = yield* newSuite(scene)
+        yield* connection.send(uploadHead(scene, `suite_id=${suite_id}`, { "content-length": 1000 }))
+        yield* connection.send(chat)
+        yield* connection.end
+        yield* connection.closed
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.effect("with a body longer than declared is taken as far as it is declared; the rest is no request", () =>
+    leavingNothing((scene) =>
+      Effect.gen(function* () {
+        const connection = yield* rawConnection(scene)
+        const body = `${chat.slice(0, -5)}`
+        yield* connection.send(uploadHead(scene, "suite_id=x", { "content-length": body.length }))
+        yield* connection.send(`${body}and more than that\r\n\r\n`)
+        expect((yield* connection.answer).status).toBe(422)
+        yield* connection.closed
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.effect("with chunks that are cut off is dropped", () =>
+    leavingNothing((scene) =>
+      Effect.gen(function* () {
+        const connection = yield* rawConnection(scene)
+        const suite_id = yield* newSuite(scene)
+        yield* connection.send(uploadHead(scene, `suite_id=${suite_id}`, { "transfer-encoding": "chunked" }))
+        yield* connection.send(`${chat.length.toString(16)}\r\n${chat}\r\n`)
+        yield* connection.end
+        yield* connection.closed
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  const good: ReadonlyArray<Part> = [
+    ["f", chat, "chat.jsonl"],
+    ["g", short, "long.jsonl"]
+  ]
+  const refusals: ReadonlyArray<readonly [string, ReadonlyArray<Part>, number, string]> = [
+    [
+      "that climbs out of its folder",
+      [...good, ["f", chat, "../../etc/passwd"]],
+      422,
+      '"../../etc/passwd": the path has'
+    ],
+    [
+      "whose archive does",
+      [...good, ["bundle", zipOf([{ name: "../../x", content: "" }]), "b.zip"]],
+      422,
+      '"../../x" is refused'
+    ],
+    ["with two files of one name", [...good, ["h", chat, "chat.jsonl"]], 422, "chat.jsonl: two files have this name"],
+    ["with a field after its files", [...good, ["description", "late"]], 422, "description: fields come before"],
+    ["with a bad line", [...good, ["h", "{", "bad.jsonl"]], 422, "bad.jsonl:1: not JSON"],
+    ["with a picture that is none", [...good, ["h", "x", "a.png"]], 422, "a.png: not a PNG file"],
+    ["of two formats", [...good, ["h", '{"resourceSpans":[]}', "o.json"]], 415, "the files are of several formats"]
+  ]
+  it.effect.each(refusals)("%s is refused and leaves nothing", ([, parts, status, detail]) =>
+    leavingNothing((scene) =>
+      Effect.gen(function* () {
+        const answer = yield* send(scene, { body: formOf([["suite_id", yield* newSuite(scene)], ...parts]) })
+        expect([answer.status, answer.json["detail"]]).toEqual([status, expect.stringContaining(detail)])
+      })
+    )
+  )
+
+  it.effect("with another boundary than it names is refused and leaves nothing", () =>
+    leavingNothing((scene) =>
+      Effect.gen(function* () {
+        const suite_id = yield* newSuite(scene)
+        const { bytes } = yield* formBody(good)
+        const headers = { "content-type": "multipart/form-data; boundary=other" }
+        const answer = yield* send(scene, { query: { suite_id }, headers, body: Uint8Array.from(bytes) })
+        expect([answer.status, answer.json["detail"]]).toEqual([
+          400,
+          expect.stringContaining("boundary did not come within")
+        ])
+      })
+    )
+  )
+})
+
+layer(
+  stage({ environment: { ...withoutCollector.environment, MAX_SESSION_BYTES: "8MiB", MAX_FILES_PER_SESSION: "20" } }),
+  {
+    excludeTestServices: true
+  }
+)("an upload above a limit", (it) => {
+  const many = Array.from({ length: 21 }, (_, at): Part => ["f", chat, `${at}.jsonl`])
+  const cases: ReadonlyArray<readonly [string, ReadonlyArray<Part>]> = [
+    ["of bytes", [["f", large, "a.jsonl"]]],
+    ["of bytes in several files", [0, 1, 2].map((at): Part => ["f", middling, `${at}.jsonl`])],
+    ["of bytes unpacked", [["bundle", gzipSync(large), "a.jsonl.gz"]]],
+    ["of files", many],
+    ["of files in an archive", [["bundle", zipOf(many.map(([, , name = ""]) => ({ name, content: chat }))), "a.zip"]]]
+  ]
+  it.effect.each(cases)("%s is a 413 that names it, and leaves nothing", ([, parts]) =>
+    leavingNothing((scene) =>
+      Effect.gen(function* () {
+        const { status, json } = yield* send(scene, { body: formOf([["suite_id", yield* newSuite(scene)], ...parts]) })
+        expect([status, json["code"], json["limit"]]).toEqual([413, "payload_too_large", expect.any(Number)])
+      })
+    )
+  )
+})
+
+layer(stage({ environment: { ...withoutCollector.environment, UPLOAD_IDLE_TIMEOUT: "300 ms" } }), {
+  excludeTestServices: true
+})("a client that stops sending", (it) => {
+  it.effect.each([1, 70_000])("after %d bytes gets a 408, and the connection is closed", (bytes) =>
+    leavingNothing((scene) =>
+      Effect.gen(function* () {
+        const connection = yield* rawConnection(scene)
+        const suite_id = yield* newSuite(scene)
+        yield* connection.send(uploadHead(scene, `suite_id=${suite_id}`, { "content-length": 1_000_000 }))
+        yield* connection.send(long.subarray(0, bytes))
+        const answer = yield* connection.answer
+        expect([answer.status, JSON.parse(answer.body).code]).toEqual([408, "request_timeout"])
+        yield* connection.closed
+      }).pipe(Effect.scoped)
+    )
+  )
+
+  it.effect("but goes on in time is waited for, however long it takes", () =>
+    Effect.gen(function* () {
+      const { scene } = yield* Stage
+      const connection = yield* rawConnection(scene)
+      const suite_id = yield* newSuite(scene)
+      yield* connection.send(uploadHead(scene, `suite_id=${suite_id}`, { "content-length": chat.length }))
+      const started = performance.now()
+      for (const letter of chat.slice(0, 10)) {
+        yield* connection.send(letter)
+        yield* Effect.sleep("100 millis")
+      }
+      yield* connection.send(chat.slice(10))
+      expect((yield* connection.answer).status).toBe(201)
+      expect(performance.now() - started).toBeGreaterThan(900)
+    }).pipe(Effect.scoped)
+  )
+})
+
+const isUpload = ({ method, url }: ProxiedRequest) =>
+  method === "PUT" || (method === "POST" && url.searchParams.has("uploads"))
+
+layer(stage({ ...withoutCollector, store: "s3" }), { excludeTestServices: true })(
+  "an object store that fails",
+  (it) => {
+    const sendLong = (scene: Scene) =>
+      Effect.flatMap(newSuite(scene), (suite_id) =>
+        send(scene, { query: { suite_id, file_name: "long.jsonl" }, body: streamed([long, long, long]) })
+      )
+
+    const faulty = <A, E, R>(fault: Stage["Type"]["s3"]["fault"], work: (scene: Scene) => Effect.Effect<A, E, R>) =>
+      leavingNothing((scene) =>
+        Effect.flatMap(Stage, ({ s3 }) =>
+          Effect.acquireUseRelease(
+            Effect.sync(() => {
+              s3.fault = fault
+            }),
+            () => work(scene),
+            () =>
+              Effect.sync(() => {
+                s3.fault = () => undefined
+              })
+          )
+        )
+      )
+
+    it.effect("every third request is asked again, and the upload succeeds", () =>
+      Effect.gen(function* () {
+        const { scene, s3 } = yield* Stage
+        let requests = 0
+        let failed = 0
+        s3.fault = (request) => {
+          if (!isUpload(request) || ++requests % 3 !== 0) return undefined
+          failed += 1
+          return { kind: "answer", status: 503, code: "SlowDown" }
+        }
+        const { status, json } = yield* sendLong(scene)
+        s3.fault = () => undefined
+        expect([status, json["size_bytes"]]).toEqual([201, 3 * long.length])
+        expect(failed).toBeGreaterThanOrEqual(2)
+      })
+    )
+
+    it.effect("always is a 503 that says so, and leaves nothing", () =>
+      faulty(
+        (request) => (isUpload(request) ? { kind: "answer", status: 500, code: "InternalError" } : undefined),
+        (scene) =>
+          Effect.gen(function* () {
+            for (const answer of [
+              yield* sendLong(scene),
+              yield* send(scene, { query: { suite_id: yield* newSuite(scene) }, body: chat })
+            ]) {
+              expect([answer.status, answer.json["code"]]).toEqual([503, "unavailable"])
+              expect(answer.headers.get("retry-after")).toBe("5")
+            }
+          })
+      )
+    )
+
+    it.effect("when an upload is to be completed is a 503, and leaves nothing", () =>
+      faulty(
+        ({ method, url }) =>
+          method === "POST" && url.searchParams.has("uploadId")
+            ? { kind: "answer", status: 500, code: "InternalError" }
+            : undefined,
+        (scene) => Effect.map(sendLong(scene), ({ status }) => expect(status).toBe(503))
+      )
+    )
+
+    it.effect("because it is full is a 503 that says so, and leaves nothing", () =>
+      faulty(
+        (request) => (isUpload(request) ? { kind: "answer", status: 507, code: "InsufficientStorage" } : undefined),
+        (scene) =>
+          Effect.map(sendLong(scene), ({ status, json }) => {
+            expect([status, json["detail"]]).toEqual([503, "the object store is full"])
+          })
+      )
+    )
+
+    it.effect("to answer does not hold up a client that leaves", () =>
+      Effect.gen(function* () {
+        const { scene, s3 } = yield* Stage
+        yield* faulty(
+          ({ method, url }) => (method === "PUT" && url.searchParams.has("partNumber") ? { kind: "hang" } : undefined),
+          () =>
+            Effect.gen(function* () {
+              const left = s3.given_up()
+              const suite_id = yield* newSuite(scene)
+              const connection = yield* rawConnection(scene)
+              yield* connection.send(uploadHead(scene, `suite_id=${suite_id}`, { "content-length": 10 * long.length }))
+              yield* connection.send(long)
+              yield* connection.abort
+              expect(yield* eventually(Effect.sync(s3.given_up), (now) => now > left)).toBeGreaterThan(left)
+            }).pipe(Effect.scoped)
+        )
+      })
+    )
+  }
+)
