@@ -5,6 +5,7 @@ import { type Benchmark, interleaved, ratioRow } from "./support/Benchmark.ts"
 import { answering, bun, freePort, result, start, withFolder } from "./support/Children.ts"
 
 const ROUNDS = 9
+const WARM_UPS = 3
 
 export const auth: Benchmark = {
   name: "auth",
@@ -29,7 +30,11 @@ export const auth: Benchmark = {
           const options: LoadOptions = { base_url, path, headers, clients: 32, seconds: 3, status: 200 }
           return (await result<LoadResult>("load/Requests.ts", options)).per_second
         }
-        const samples = await interleaved(ROUNDS, { ours: () => load("/authenticated"), floor: () => load("/open") })
+        const samples = await interleaved(
+          ROUNDS,
+          { ours: () => load("/authenticated"), floor: () => load("/open") },
+          WARM_UPS
+        )
         return [ratioRow("32 clients", "requests/s", samples, { must: 0.8, aim: 0.95 })]
       } finally {
         await child.stop()

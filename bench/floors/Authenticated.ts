@@ -31,7 +31,7 @@ const server = HttpApiBuilder.serve().pipe(
   Layer.provide(AuthenticationLayer.layer),
   // As in the service.
   HttpMiddleware.withTracerDisabledWhen(() => true),
-  Layer.provide(BunHttpServer.layer({ hostname: "127.0.0.1", port: Number(process.env["PORT"]) }))
+  Layer.provide(BunHttpServer.layer({ hostname: "127.0.0.1", port: Number(process.env.PORT) }))
 )
 
 const service = Layer.unwrapEffect(

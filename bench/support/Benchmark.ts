@@ -38,10 +38,12 @@ interface Pair {
   readonly floor: () => Promise<number>
 }
 
-/** Measures both sides after one warm-up each, in turns, so that a slow minute of the machine slows both. */
-export const interleaved = async (rounds: number, { ours, floor }: Pair) => {
-  await ours()
-  await floor()
+/** Measures both sides after their warm-ups, in turns, so that a slow minute of the machine slows both. */
+export const interleaved = async (rounds: number, { ours, floor }: Pair, warm_ups = 1) => {
+  for (let round = 0; round < warm_ups; round++) {
+    await ours()
+    await floor()
+  }
   const samples = { ours: [] as number[], floor: [] as number[] }
   for (let round = 0; round < rounds; round++) {
     // Whoever goes second finds what the first left behind: they take turns in that as well.

@@ -34,8 +34,8 @@ const started = async (folder: string) => {
 
 const given = (endpoint: string) => ({
   endpoint,
-  access_key_id: process.env["TEST_S3_ACCESS_KEY_ID"] ?? "",
-  secret_access_key: process.env["TEST_S3_SECRET_ACCESS_KEY"] ?? "",
+  access_key_id: process.env.TEST_S3_ACCESS_KEY_ID ?? "",
+  secret_access_key: process.env.TEST_S3_SECRET_ACCESS_KEY ?? "",
   stop: async () => {}
 })
 
@@ -47,7 +47,7 @@ export const withS3Server = async <A>(
   folder: string,
   work: (server: S3Server | undefined) => Promise<A>
 ): Promise<A> => {
-  const external = process.env["TEST_S3_ENDPOINT"]
+  const external = process.env.TEST_S3_ENDPOINT
   if (external === undefined && Bun.which("versitygw") === null) return work(undefined)
   const { stop, ...address } = external === undefined ? await started(folder) : given(external)
   try {

@@ -9,9 +9,9 @@ import {
   UnsupportedMediaType,
   ValidationError
 } from "../domain/Errors.ts"
+import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
-import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"

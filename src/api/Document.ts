@@ -81,14 +81,17 @@ export const toDocument = <Id extends string, Groups extends HttpApiGroup.HttpAp
       Object.fromEntries(Object.entries(item).map(([method, operation]) => [method, finished(operation)]))
     ])
   )
-  const schemas = Object.entries(spec.components.schemas).flatMap(([name, schema]) =>
-    foreign.has(name) ? [] : [[name, plain(schema)]]
-  )
+  const schemas = Object.entries(spec.components.schemas).filter(([name]) => !foreign.has(name))
+  const text = JSON.stringify([paths, problemSchema, schemas])
+  const used = schemas.filter(([name]) => text.includes(`"#/components/schemas/${name}"`))
   return {
     ...spec,
     paths,
     components: {
-      schemas: { ...Object.fromEntries(schemas), Problem: problemSchema },
+      schemas: {
+        ...Object.fromEntries(used.map(([name, schema]) => [name, plain(schema)])),
+        Problem: problemSchema
+      },
       headers: sharedHeaders,
       securitySchemes
     }

@@ -49,9 +49,9 @@ export class McpServersApi extends HttpApiGroup.make("mcp_servers")
       .setUrlParams(
         Schema.Struct({
           ...pageFields,
-          status: optional(ServerStatus),
-          transport: optional(Transport),
-          environment: optional(Environment),
+          status: optional(ServerStatus).annotations({ description: "Only in this state" }),
+          transport: optional(Transport).annotations({ description: "Only what is spoken to in this way" }),
+          environment: optional(Environment).annotations({ description: "Only of this environment" }),
           tag: optional(Text(1, 100).annotations({ description: "Only what has this tag" })),
           q: SearchText
         })
@@ -90,7 +90,13 @@ export class McpServersApi extends HttpApiGroup.make("mcp_servers")
     HttpApiEndpoint.get("capabilities", "/v1/mcp/servers/:id/capabilities")
       .annotate(OpenApi.Summary, "List what a server offers: tools, resources, prompts")
       .setPath(path)
-      .setUrlParams(Schema.Struct({ ...pageFields, kind: optional(CapabilityKind), q: SearchText }))
+      .setUrlParams(
+        Schema.Struct({
+          ...pageFields,
+          kind: optional(CapabilityKind).annotations({ description: "Only of this kind" }),
+          q: SearchText
+        })
+      )
       .addSuccess(Page("CapabilityPage", Capability))
       .addError(NotFound)
       .annotate(RequiredScope, "servers:read")

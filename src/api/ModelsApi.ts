@@ -23,7 +23,13 @@ export class ModelsApi extends HttpApiGroup.make("models")
     HttpApiEndpoint.get("list", "/v1/models")
       .annotate(OpenApi.Summary, "List models, newest first; those that ship with the product too")
       .setUrlParams(
-        Schema.Struct({ ...pageFields, provider: Schema.optionalWith(Provider, { exact: true }), q: SearchText })
+        Schema.Struct({
+          ...pageFields,
+          provider: Schema.optionalWith(Provider, { exact: true }).annotations({
+            description: "Only of this provider"
+          }),
+          q: SearchText
+        })
       )
       .addSuccess(Page("ModelPage", Model))
       .annotate(RequiredScope, "models:read")

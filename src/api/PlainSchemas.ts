@@ -5,7 +5,7 @@ const isObject = (value: unknown): value is Plain =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
 /** What the derivation says of its own machinery, in place of a description. */
-const isDerived = (description: unknown) =>
+export const isDerived = (description: unknown) =>
   typeof description === "string" && /^an? (string|number|integer|array|non-)/.test(description)
 
 const isEmpty = (value: unknown) => Object.keys(Object(value)).length === 0
@@ -26,8 +26,9 @@ const members = (value: unknown) => {
  */
 export const plain = (schema: object): Plain => {
   if (!isObject(schema)) return {}
-  const reference = typeof schema["$ref"] === "string" ? inlined[schema["$ref"]] : undefined
-  if (reference !== undefined) return reference
+  const { $ref, ...rest } = schema
+  const reference = typeof $ref === "string" ? inlined[$ref] : undefined
+  if (reference !== undefined) return { ...reference, ...plain(rest) }
   const entries = Object.entries(schema).flatMap(([key, value]): ReadonlyArray<readonly [string, unknown]> => {
     switch (key) {
       case "$id":

@@ -1,4 +1,5 @@
 import type { OpenApi } from "@effect/platform"
+import { isDerived } from "./PlainSchemas.ts"
 
 type Spec = OpenApi.OpenAPISpec
 type Operation = OpenApi.OpenAPISpecOperation
@@ -72,7 +73,9 @@ const canAnswer = (operation: Operation, authenticated: boolean) => (status: str
 const answer = (spec: Spec, status: string, response: Response) => {
   const content = Object.values(response.content ?? {})[0]
   const headers = { ...response.headers, "X-Request-Id": header("RequestId"), ...ownHeaders[status] }
-  if (Number(status) < 400 || content === undefined) return { ...response, headers }
+  if (Number(status) < 400 || content === undefined) {
+    return { ...response, headers, description: isDerived(response.description) ? "Success" : response.description }
+  }
   const names = errorNames(content.schema)
   const description = names.map((name) => spec.components.schemas[name]?.description).join("; or: ")
   return { description, headers, content: { "application/problem+json": { schema: asProblem(names) } } }

@@ -41,7 +41,11 @@ export class SystemApi extends HttpApiGroup.make("system")
       .annotate(OpenApi.Summary, "Versions, formats and limits")
       .addSuccess(SystemInfo)
   )
-  .add(HttpApiEndpoint.get("redoc", "/redoc").annotate(OpenApi.Summary, "This reference as a page").addSuccess(text("text/html", "A page that loads nothing from elsewhere")))
+  .add(
+    HttpApiEndpoint.get("redoc", "/redoc")
+      .annotate(OpenApi.Summary, "This reference as a page")
+      .addSuccess(text("text/html", "A page that loads nothing from elsewhere"))
+  )
   .add(
     HttpApiEndpoint.get("openapi", "/openapi.json")
       .annotate(OpenApi.Summary, "This document")

@@ -53,17 +53,21 @@ const ofClient = (error: unknown): Error | undefined => {
   return undefined
 }
 
-/** One failure in the operator's words: what is wrong, then what to do. */
-export const explain = (error: unknown): string => {
+/** What is wrong, in the operator's words. */
+export const reason = (error: unknown): string => {
   const known = describe(error)
   const foreign = ofClient(error)
   if (foreign !== undefined) return foreign.message
   if (known !== undefined) return problemText({ title: known.title, detail: messageOf(error), errors: issuesOf(error) })
   const message = tagOf(error) === "SqlError" ? "the database refused a statement" : messageOf(error)
-  const reason = reasonOf(error)
-  const full = message.includes(reason) ? message : `${message.replace(/: \w*Error: .*/s, "")}: ${reason}`
+  const innermost = reasonOf(error)
+  return message.includes(innermost) ? message : `${message.replace(/: \w*Error: .*/s, "")}: ${innermost}`
+}
+
+/** What is wrong, and what to do about it. */
+export const explain = (error: unknown): string => {
   const todo = advice[tagOf(error)]
-  return todo === undefined ? full : `${full}; ${todo}`
+  return todo === undefined ? reason(error) : `${reason(error)}; ${todo}`
 }
 
 const isTold = (error: unknown) => ValidationError.isValidationError(error)

@@ -14,8 +14,7 @@ const lastLine = (seq: number, error: TimelineError): TimelineEvent => ({
   kind: "note",
   name: "tracepipe.error",
   data: { ...describe(error), _tag: error._tag, detail: error.message },
-  source:
-    error._tag === "TimelineUnreadable" ? { file: error.file, line: error.line } : { file: "", line: null }
+  source: error._tag === "TimelineUnreadable" ? { file: error.file, line: error.line } : { file: "", line: null }
 })
 
 /**

@@ -17,7 +17,7 @@ const bucket = (name: string, { objects, ingest }: Values) =>
           secret_access_key: objects.s3_secret_access_key,
           force_path_style: Option.getOrElse(objects.s3_force_path_style, () => objects.s3_endpoint !== undefined),
           part_buffers: ingest.upload_concurrency,
-          request_timeout: Duration.seconds(30)
+          request_timeout: Duration.seconds(60)
         })
     )
   )

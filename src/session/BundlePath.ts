@@ -1,7 +1,7 @@
 import { Either } from "effect"
 
-/** Bytes of UTF-8, after normalisation. */
-export const MAX_PATH_BYTES = 1024
+/** Bytes of UTF-8, after normalisation: an S3 key has at most 1,024, of which the session's prefix takes about ninety. */
+export const MAX_PATH_BYTES = 900
 export const MAX_SEGMENT_BYTES = 255
 
 const byteLength = (text: string) => Buffer.byteLength(text, "utf8")

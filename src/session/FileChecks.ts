@@ -73,10 +73,11 @@ const zipCheck = (evidence: FileEvidence): FileCheck => {
   return { write: (chunk) => names.write(chunk), end: nothing(evidence).end }
 }
 
-const linesCheck = (path: string, evidence: FileEvidence): FileCheck => {
+const linesCheck = (path: string, evidence: FileEvidence, decided: boolean): FileCheck => {
   const lines = new JsonLines({
     require: requirements.get(baseName(path)),
-    sample: (value) => evidence.line(value)
+    // For a small file telling its format takes as long as checking it.
+    sample: decided ? undefined : (value) => evidence.line(value)
   })
   return {
     write: (chunk) => lines.write(chunk),
@@ -170,7 +171,7 @@ export const openFileCheck = (path: string, sniffer: FormatSniffer): FileCheck =
   if (extension === "png") return pngCheck(evidence)
   if (extension === "zip") return zipCheck(evidence)
   if (isAttachment(path)) return nothing(evidence)
-  if (lineExtensions.has(extension)) return linesCheck(path, evidence)
+  if (lineExtensions.has(extension)) return linesCheck(path, evidence, sniffer.decided)
   if (jsonExtensions.has(extension)) return new JsonCheck(evidence, true)
   const type = contentTypeOf(path)
   return type === "application/octet-stream" || type === "text/plain"

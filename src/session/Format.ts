@@ -117,6 +117,11 @@ export class FormatSniffer {
     return new FileEvidence(path, (evidence) => this.#add(evidence))
   }
 
+  /** True once nothing that a file holds can change the answer. */
+  get decided(): boolean {
+    return this.#inputEvents
+  }
+
   #add(evidence: FileEvidence): void {
     const format = evidence.format
     if (format === undefined) {

@@ -62,7 +62,11 @@ const spoolEntries = (
         return Effect.succeed(discard)
       }
       if (found.length >= MAX_TRACE_FILES) {
-        return new TimelineUnreadable({ file: zip.path, line: null, reason: `holds more than ${MAX_TRACE_FILES} traces` })
+        return new TimelineUnreadable({
+          file: zip.path,
+          line: null,
+          reason: `holds more than ${MAX_TRACE_FILES} traces`
+        })
       }
       return Effect.map(spoolFile(options.data_dir), ({ path, write }) => {
         found.push({ path: `${zip.path}/${entry}`, file: path })

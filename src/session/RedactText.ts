@@ -95,9 +95,8 @@ const redactCards = (run: string, count: Count): string => {
 export const redactText = (text: string, patterns: ReadonlyArray<RegExp>, count: Count): string => {
   let out = text
   if (text.length >= 6) {
-    if (mayNameSecret(out)) out = named(out, count)
-    if (/bearer|basic/i.test(out)) {
-      out = out.replaceAll(bearer, (_whole: string, scheme: string) => {
+    if (mayNameSecret(out)) {
+      out = named(out, count).replaceAll(bearer, (_whole: string, scheme: string) => {
         count("header")
         return `${scheme} ${REDACTED}`
       })

@@ -108,7 +108,8 @@ export class Redactor {
   #headers(headers: Readonly<Record<string, string>> | null): Readonly<Record<string, string>> | null {
     if (headers === null) return null
     const clean: Record<string, string> = Object.create(null)
-    for (const [name, value] of Object.entries(headers)) {
+    for (const name in headers) {
+      const value = headers[name] ?? ""
       const kind = secretKind(name)
       clean[name] = kind === undefined ? this.#text(value) : this.#secret("header", value)
     }
@@ -119,7 +120,8 @@ export class Redactor {
     const clean: Record<string, unknown> = Object.create(null)
     // `{ name: "Cookie", value: "…" }`, as HAR has headers and form fields.
     const pair = typeof members.name === "string" ? secretKind(members.name) : undefined
-    for (const [name, value] of Object.entries(members)) {
+    for (const name in members) {
+      const value = members[name]
       const kind = name === "value" && pair !== undefined ? pair : secretKind(name)
       clean[name] = kind === undefined ? this.#value(value, level + 1) : this.#under(kind, value, level + 1)
     }

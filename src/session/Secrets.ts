@@ -55,13 +55,26 @@ const kinds: ReadonlyMap<string, RedactionKind> = new Map([
   ...secrets.map((name) => [name, "secret"] as const)
 ])
 
-/** Says at a glance that a text has no name of a secret in it. */
+/** Says at a glance that a text has neither the name of a secret nor a scheme of credentials in it. */
 export const mayNameSecret = (text: string): boolean =>
-  /pass|pwd|secret|token|api|auth|cookie|access|private|cvv|cvc|otp/i.test(text)
+  /pass|pwd|secret|token|api|auth|cookie|access|private|cvv|cvc|otp|bearer|basic/i.test(text)
+
+/** Recordings have the same few names over and over. */
+const MAX_REMEMBERED = 5000
+const remembered = new Map<string, RedactionKind | undefined>()
 
 /** What kind of secret stands under a name: `X-Api-Key`, `user[password]`, `access_token`, `passwordConfirmation`. */
 export const secretKind = (name: string): RedactionKind | undefined => {
-  if (name.length > 200 || !mayNameSecret(name)) return undefined
+  if (name.length > 200) return undefined
+  const known = remembered.get(name)
+  if (known !== undefined || remembered.has(name)) return known
+  const kind = kindOf(name)
+  if (remembered.size < MAX_REMEMBERED) remembered.set(name, kind)
+  return kind
+}
+
+const kindOf = (name: string): RedactionKind | undefined => {
+  if (!mayNameSecret(name)) return undefined
   // The last part of `user[password]`, `data.password` and their percent-encoded forms.
   const parts = name
     .replaceAll(/%5[bd]/gi, ".")

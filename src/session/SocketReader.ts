@@ -1,4 +1,4 @@
-import { Clock, Duration, Effect, Schedule } from "effect"
+import { Clock, Duration, Effect, Fiber, Schedule } from "effect"
 import { BadRequest } from "../domain/Errors.ts"
 import { UploadTimeout } from "../domain/session/Session.ts"
 
@@ -14,10 +14,12 @@ export const drain = <E, R>(
   Effect.gen(function* () {
     // Nanoseconds, for they are counted from a fixed point: setting the machine's clock ends no upload.
     const clock = yield* Effect.clock
-    let waitingSince: bigint | undefined = clock.unsafeCurrentTimeNanos()
     const limit = BigInt(Math.ceil(Duration.toMillis(idle) * 1e6))
     const reader = body.getReader()
+    let waitingSince: bigint | undefined
+    let stopped = false
 
+    const cancel = Effect.promise(() => reader.cancel().catch(() => undefined))
     const next = Effect.tryPromise({
       try: () => {
         waitingSince = clock.unsafeCurrentTimeNanos()
@@ -29,20 +31,23 @@ export const drain = <E, R>(
       while (true) {
         const { done, value } = yield* next
         waitingSince = undefined
+        if (stopped) return yield* new UploadTimeout({ seconds: Math.round(Duration.toSeconds(idle)) })
         if (done) return
         yield* take(value)
       }
     })
-    const watch = Effect.flatMap(Clock.currentTimeNanos, (now) =>
-      waitingSince !== undefined && now - waitingSince > limit
-        ? Effect.fail(new UploadTimeout({ seconds: Math.round(Duration.toSeconds(idle)) }))
-        : Effect.void
-    ).pipe(Effect.repeat(Schedule.spaced(Duration.min(Duration.seconds(1), idle))))
+    // It ends the reading instead of racing with it: whoever interrupts a race is not kept waiting for
+    // the sides, and what `take` has begun must have ended before anything is cleaned up.
+    const watch = Effect.flatMap(Clock.currentTimeNanos, (now) => {
+      if (waitingSince === undefined || now - waitingSince <= limit) return Effect.void
+      stopped = true
+      return cancel
+    }).pipe(Effect.repeat({ schedule: Schedule.spaced(Duration.min(Duration.seconds(1), idle)), until: () => stopped }))
 
-    // A reader that is waiting holds the promise of its next chunk: cancelling settles it.
-    return yield* Effect.raceFirst(loop, Effect.zipRight(watch, Effect.never)).pipe(
-      Effect.onExit((exit) =>
-        exit._tag === "Success" ? Effect.void : Effect.promise(() => reader.cancel().catch(() => undefined))
-      )
+    // No scope of its own: what `take` opens belongs to the caller's, and outlives the reading.
+    const watching = yield* Effect.fork(watch)
+    return yield* loop.pipe(
+      Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : cancel)),
+      Effect.ensuring(Fiber.interrupt(watching))
     )
   })

@@ -13,7 +13,7 @@ import { CurrentPrincipal, type Principal, scope, withPolicy } from "../domain/P
 import { describe } from "../domain/Problem.ts"
 import { type Format, IdempotencyMismatch, suiteMissing, type UnknownFormat } from "../domain/session/Session.ts"
 import { Id } from "../platform/Id.ts"
-import { type ObjectBatch, ObjectStore, type ObjectWriter } from "../platform/ObjectStore.ts"
+import { type ObjectBatch, ObjectStore, type ObjectStoreFull, type ObjectStoreUnavailable, type ObjectWriter } from "../platform/ObjectStore.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { archiveSink, type Compression, encodedSink } from "./ArchiveIntake.ts"
@@ -65,9 +65,17 @@ type BeginError = IntakeError | ValidationError | NotFound | UnknownFormat
 
 type Needs = Scope.Scope | CurrentPrincipal
 
-const storeFull = () => new Unavailable({ detail: "the object store is full", retry_after_s: 60 })
+const storeFull = (error: ObjectStoreFull) =>
+  Effect.zipRight(
+    Effect.logWarning(error.message, error.cause),
+    new Unavailable({ detail: "the object store is full", retry_after_s: 60 })
+  )
 
-const storeAway = () => new Unavailable({ detail: "the object store does not answer now; try again", retry_after_s: 5 })
+const storeAway = (error: ObjectStoreUnavailable) =>
+  Effect.zipRight(
+    Effect.logWarning(error.message, error.cause),
+    new Unavailable({ detail: "the object store does not answer now; try again", retry_after_s: 5 })
+  )
 
 /** A metric's label: what the upload was refused with, or that nobody was there any more. */
 const reasonOf = (cause: Cause.Cause<unknown>): string => {

@@ -2,14 +2,18 @@ import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import type { InputEvent, NetworkEvent, TimelineEvent } from "../../src/domain/session/Timeline.ts"
 import { Normaliser } from "../../src/example/pipeline/Normalise.ts"
-import { describeShared, sharedBytes } from "../support/SharedData.ts"
 import { readDocument } from "../support/Reading.ts"
+import { describeShared, sharedBytes } from "../support/SharedData.ts"
 
 type Bare<Event> = Partial<Omit<Event, "seq" | "kind">>
 
 const source = { file: "f", line: 1 }
 
-const on = (type: string, target: InputEvent["target"] | string | null, fields: Bare<InputEvent> = {}): Omit<InputEvent, "seq"> => ({
+const on = (
+  type: string,
+  target: InputEvent["target"] | string | null,
+  fields: Bare<InputEvent> = {}
+): Omit<InputEvent, "seq"> => ({
   kind: "input",
   at: null,
   source,
@@ -38,8 +42,9 @@ const call = (url: string, fields: Bare<NetworkEvent> = {}): Omit<NetworkEvent, 
   ...fields
 })
 
-const numbered = (events: ReadonlyArray<Omit<InputEvent, "seq"> | Omit<NetworkEvent, "seq">>): ReadonlyArray<TimelineEvent> =>
-  events.map((event, seq) => ({ seq, ...event }))
+const numbered = (
+  events: ReadonlyArray<Omit<InputEvent, "seq"> | Omit<NetworkEvent, "seq">>
+): ReadonlyArray<TimelineEvent> => events.map((event, seq) => ({ seq, ...event }))
 
 const normalised = (events: ReadonlyArray<TimelineEvent>) => {
   const normaliser = new Normaliser()
@@ -49,14 +54,26 @@ const normalised = (events: ReadonlyArray<TimelineEvent>) => {
 const episodes = (...events: Parameters<typeof numbered>[0]) => normalised(numbered(events))
 
 const told = (...events: Parameters<typeof numbered>[0]) =>
-  episodes(...events).map(({ type, target, value, from_seq, to_seq }) => [type, target?.name ?? null, value, from_seq, to_seq])
+  episodes(...events).map(({ type, target, value, from_seq, to_seq }) => [
+    type,
+    target?.name ?? null,
+    value,
+    from_seq,
+    to_seq
+  ])
 
 describe("Normaliser", () => {
   it("makes typing one value of its field: keys, bursts of input, and the change that wins", () => {
     const key = (letter: string) => on("keydown", "Search", { key: letter })
     expect(told(key("c"), key("a"), key("x"), key("Backspace"), key("t"))).toEqual([["change", "Search", "cat", 0, 4]])
     expect(
-      told(key("h"), on("input", "Search", { value: "h" }), key("i"), on("input", "Search", { value: "hi" }), on("change", "Search", { value: "hi!" }))
+      told(
+        key("h"),
+        on("input", "Search", { value: "h" }),
+        key("i"),
+        on("input", "Search", { value: "hi" }),
+        on("change", "Search", { value: "hi!" })
+      )
     ).toEqual([["change", "Search", "hi!", 0, 4]])
     expect(told(on("input", "A", { value: "1" }), on("input", "B", { value: "2" }))).toEqual([
       ["change", "A", "1", 0, 0],
@@ -65,12 +82,17 @@ describe("Normaliser", () => {
   })
 
   it("takes the clicks into a field as part of what was typed there, but no other clicks", () => {
-    expect(told(on("click", "Name"), on("click", "Name"), on("change", "Name", { value: "Ann" }))).toEqual([["change", "Name", "Ann", 0, 2]])
+    expect(told(on("click", "Name"), on("click", "Name"), on("change", "Name", { value: "Ann" }))).toEqual([
+      ["change", "Name", "Ann", 0, 2]
+    ])
     expect(told(on("click", "Save"), on("change", "Name", { value: "Ann" }))).toHaveLength(2)
   })
 
   it("keeps two clicks on one target apart, and makes a double click one", () => {
-    expect(told(on("click", "+"), on("click", "+"))).toEqual([["click", "+", null, 0, 0], ["click", "+", null, 1, 1]])
+    expect(told(on("click", "+"), on("click", "+"))).toEqual([
+      ["click", "+", null, 0, 0],
+      ["click", "+", null, 1, 1]
+    ])
     expect(told(on("click", "row"), on("click", "row"), on("dblclick", "row"), on("click", "x"))).toEqual([
       ["click", "row", null, 0, 2],
       ["click", "x", null, 3, 3]
@@ -80,8 +102,18 @@ describe("Normaliser", () => {
   it("joins a press of a trace by its interactionId, and passes over hovering", () => {
     const press = (type: string, interactionId: number) => on(type, null, { extra: { interactionId } })
     expect(
-      told(press("pointerover", 0), press("pointerdown", 7), press("pointerup", 7), press("click", 7), press("pointerdown", 8), press("click", 8))
-    ).toEqual([["click", null, null, 1, 3], ["click", null, null, 4, 5]])
+      told(
+        press("pointerover", 0),
+        press("pointerdown", 7),
+        press("pointerup", 7),
+        press("click", 7),
+        press("pointerdown", 8),
+        press("click", 8)
+      )
+    ).toEqual([
+      ["click", null, null, 1, 3],
+      ["click", null, null, 4, 5]
+    ])
   })
 
   it("tells Enter, and a form sent by a button, as one submit", () => {
@@ -92,7 +124,12 @@ describe("Normaliser", () => {
 
   it("ends an episode where a page is opened, and knows the page of what follows", () => {
     const open = (url: string) => on("navigate", null, { url })
-    const all = episodes(open("https://a.example/"), open("https://a.example/"), on("click", "x"), open("https://a.example/b"))
+    const all = episodes(
+      open("https://a.example/"),
+      open("https://a.example/"),
+      on("click", "x"),
+      open("https://a.example/b")
+    )
     expect(all.map(({ type, url }) => [type, url])).toEqual([
       ["navigate", "https://a.example/"],
       ["click", "https://a.example/"],
@@ -113,8 +150,15 @@ describe("Normaliser", () => {
       on("click", "Pay"),
       call("https://pay.example/charge", { extra: { _resourceType: "xhr" }, response_headers: null })
     )
-    expect(click?.requests.map(({ url }) => url)).toEqual(["https://shop.example/cart", "https://api.shop.example/v1/stock"])
-    expect(click).toMatchObject({ from_seq: 1, to_seq: 3, requests: [{ body: '{"sku":1}', method: "POST", status: 200 }, {}] })
+    expect(click?.requests.map(({ url }) => url)).toEqual([
+      "https://shop.example/cart",
+      "https://api.shop.example/v1/stock"
+    ])
+    expect(click).toMatchObject({
+      from_seq: 1,
+      to_seq: 3,
+      requests: [{ body: '{"sku":1}', method: "POST", status: 200 }, {}]
+    })
     expect(other?.requests).toHaveLength(1)
     const many = episodes(on("click", "x"), ...Array.from({ length: 50 }, () => call("https://a.example/")))
     expect(many[0]?.requests).toHaveLength(20)
@@ -131,7 +175,9 @@ describe("Normaliser", () => {
   it("passes over moving, scrolling and silent keys, and keeps shortcuts", () => {
     const silent = ["mousemove", "scroll", "hover", "focus", "keyup", "setViewport"].map((type) => on(type, "x"))
     expect(told(...silent, on("keydown", null, { key: "Tab" }), on("keydown", null, { key: "Shift" }))).toEqual([])
-    expect(episodes(on("keydown", null, { key: "Escape" }), on("keydown", null, { key: "s", extra: { ctrlKey: true } }))).toMatchObject([
+    expect(
+      episodes(on("keydown", null, { key: "Escape" }), on("keydown", null, { key: "s", extra: { ctrlKey: true } }))
+    ).toMatchObject([
       { type: "key", key: "Escape" },
       { type: "key", key: "s" }
     ])
@@ -172,7 +218,11 @@ describe("Normaliser", () => {
         ["Email", "jec@random.com"],
         ["I would like to receive order updates and promotional messages.", "on"]
       ])
-      expect(all.at(-1)).toMatchObject({ type: "click", target: { name: "Submit" }, url: "https://coffee-cart.netlify.app/" })
+      expect(all.at(-1)).toMatchObject({
+        type: "click",
+        target: { name: "Submit" },
+        url: "https://coffee-cart.netlify.app/"
+      })
     })
 
     it("finds the six clicks of a trace", () => {

@@ -6,7 +6,9 @@ layer(TestServer.layer())("suites", (it) => {
   it.effect("a suite is made, read, changed, listed and deleted", () =>
     Effect.gen(function* () {
       const { suites } = yield* client()
-      const made = yield* suites.create({ payload: { name: "Shop", description: "", version: "", base_url: "https://shop.example" } })
+      const made = yield* suites.create({
+        payload: { name: "Shop", description: "", version: "", base_url: "https://shop.example" }
+      })
       expect(yield* suites.get({ path: { id: made.id } })).toEqual(made)
       const changed = yield* suites.update({ path: { id: made.id }, payload: { description: "sells things" } })
       expect(changed.description).toBe("sells things")
@@ -29,7 +31,11 @@ layer(TestServer.layer())("suites", (it) => {
 
   it.effect("a body that is not JSON is a 400 that says why", () =>
     Effect.gen(function* () {
-      const response = yield* request("/v1/suites", { method: "POST", body: "{", headers: { "content-type": "application/json" } })
+      const response = yield* request("/v1/suites", {
+        method: "POST",
+        body: "{",
+        headers: { "content-type": "application/json" }
+      })
       expect(response.status).toBe(400)
       expect(yield* Effect.promise(() => response.json())).toMatchObject({ code: "bad_request", _tag: "BadRequest" })
     })

@@ -32,7 +32,7 @@ describe("bundlePath", () => {
     ["a\ud800", "the path is not valid Unicode"],
     ["é".repeat(128), "a segment of the path is longer than 255 bytes"],
     ["abc/".repeat(300), "the path ends in a slash"],
-    [`${"abc/".repeat(256)}d`, "the path is longer than 1024 bytes"]
+    [`${"abc/".repeat(225)}d`, "the path is longer than 900 bytes"]
   ])("refuses %j", (path, reason) => {
     expect(bundlePath(path)).toEqual(Either.left(reason))
   })

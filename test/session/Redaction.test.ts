@@ -37,7 +37,14 @@ const network = (fields: Partial<Extract<DraftEvent, { kind: "network" }>>): Dra
   ...fields
 })
 
-const say = (content: string): DraftEvent => ({ kind: "message", at: null, source, conversation: 0, role: "user", content })
+const say = (content: string): DraftEvent => ({
+  kind: "message",
+  at: null,
+  source,
+  conversation: 0,
+  role: "user",
+  content
+})
 const note = (data: unknown): DraftEvent => ({ kind: "note", at: null, source, name: "n", data })
 
 const redacted = (event: DraftEvent, patterns: ReadonlyArray<RegExp> = []) => {
@@ -53,8 +60,14 @@ const textOf = (content: string, patterns?: ReadonlyArray<RegExp>) => {
 const places: ReadonlyArray<readonly [name: string, plant: (secret: string) => DraftEvent]> = [
   ["a password field, by its type", (value) => input({ target: { input_type: "password" }, value })],
   ["a password field, by its name", (value) => input({ target: { name: "Repeat password" }, value })],
-  ["a password field, by its selector", (value) => input({ target: { selector: "#user_password" }, value, type: "input" })],
-  ["a password field that shows it as its text", (value) => input({ target: { input_type: "password", text: value }, value })],
+  [
+    "a password field, by its selector",
+    (value) => input({ target: { selector: "#user_password" }, value, type: "input" })
+  ],
+  [
+    "a password field that shows it as its text",
+    (value) => input({ target: { input_type: "password", text: value }, value })
+  ],
   ["an Authorization header", (value) => network({ request_headers: { authorization: `Bearer ${value}` } })],
   ["a Cookie header", (value) => network({ request_headers: { Cookie: `sid=${value}` } })],
   ["a Set-Cookie header", (value) => network({ response_headers: { "Set-Cookie": `sid=${value}; HttpOnly` } })],
@@ -63,21 +76,50 @@ const places: ReadonlyArray<readonly [name: string, plant: (secret: string) => D
   ["headers of a HAR, kept beside", (value) => note({ headers: [{ name: "Cookie", value }] })],
   ["a JSON body", (value) => network({ request_body: JSON.stringify({ user: { password: value } }) })],
   ["a JSON body with spaces", (value) => network({ request_body: JSON.stringify({ a: 1, api_key: value }, null, 2) })],
-  ["JSON within JSON", (value) => network({ request_body: JSON.stringify({ body: JSON.stringify({ token: value, b: 1 }) }) })],
-  ["JSON that is cut off", (value) => network({ response_body: `${JSON.stringify({ access_token: value }).slice(0, -2)}` })],
+  [
+    "JSON within JSON",
+    (value) => network({ request_body: JSON.stringify({ body: JSON.stringify({ token: value, b: 1 }) }) })
+  ],
+  [
+    "JSON that is cut off",
+    (value) => network({ response_body: `${JSON.stringify({ access_token: value }).slice(0, -2)}` })
+  ],
   ["a form's body", (value) => network({ request_body: `user=a&password=${encodeURIComponent(value)}&x=1` })],
   ["a form's nested field", (value) => network({ request_body: `user%5Bpassword%5D=${encodeURIComponent(value)}` })],
   ["a URL's query", (value) => network({ url: `https://a.example/?access_token=${encodeURIComponent(value)}#x` })],
   ["a URL's user", (value) => network({ url: `https://me:${encodeURIComponent(value)}@a.example/` })],
-  ["a tool's arguments", (value) => ({ kind: "tool_call", at: null, source, conversation: 0, call_id: "1", name: "login", arguments: { form: { password: value } } })],
-  ["a tool's result", (value) => ({ kind: "tool_result", at: null, source, conversation: 0, call_id: "1", content: JSON.stringify([{ client_secret: value }]), is_error: false })],
-  ["a command line", (value) => say(`curl -H "Authorization: Bearer ${value.replaceAll(/["\\]/g, "x")}" https://a.example`)],
+  [
+    "a tool's arguments",
+    (value) => ({
+      kind: "tool_call",
+      at: null,
+      source,
+      conversation: 0,
+      call_id: "1",
+      name: "login",
+      arguments: { form: { password: value } }
+    })
+  ],
+  [
+    "a tool's result",
+    (value) => ({
+      kind: "tool_result",
+      at: null,
+      source,
+      conversation: 0,
+      call_id: "1",
+      content: JSON.stringify([{ client_secret: value }]),
+      is_error: false
+    })
+  ],
+  [
+    "a command line",
+    (value) => say(`curl -H "Authorization: Bearer ${value.replaceAll(/["\\]/g, "x")}" https://a.example`)
+  ],
   ["fields that no kind has", (value) => input({ extra: { deep: [{ refreshToken: value }] } })]
 ]
 
-const secretText = fc
-  .stringMatching(/^[\w!#$%()*+./:<>?@^{|}~"\\,;-]{8,24}$/)
-  .map((text) => `Zq${text}qZ`)
+const secretText = fc.stringMatching(/^[\w!#$%()*+./:<>?@^{|}~"\\,;-]{8,24}$/).map((text) => `Zq${text}qZ`)
 
 describe("Redactor", () => {
   it.each(places)("leaves no secret in %s", (_name, plant) => {
@@ -95,13 +137,25 @@ describe("Redactor", () => {
   })
 
   it("takes payment cards out, however they are written, and no other numbers", () => {
-    for (const card of ["4111111111111111", "4111 1111 1111 1111", "4111-1111-1111-1111", "378282246310005", "6011111111111117"]) {
+    for (const card of [
+      "4111111111111111",
+      "4111 1111 1111 1111",
+      "4111-1111-1111-1111",
+      "378282246310005",
+      "6011111111111117"
+    ]) {
       expect(textOf(`pay with ${card}, thanks`)).toBe("pay with [redacted], thanks")
       expect(textOf(`7 12 ${card} 99`)).toBe("7 12 [redacted] 99")
     }
     expect(textOf("card=4111+1111+1111+1111&x")).toBe("card=[redacted]&x")
     expect(redacted(note({ number: 4111111111111111 })).event).toMatchObject({ data: { number: "[redacted]" } })
-    for (const other of ["1544712660000000000", "4111111111111112", "0.4111111111111111", "1700000000000", "order 4111 1111"]) {
+    for (const other of [
+      "1544712660000000000",
+      "4111111111111112",
+      "0.4111111111111111",
+      "1700000000000",
+      "order 4111 1111"
+    ]) {
       expect(textOf(other)).toBe(other)
     }
   })
@@ -142,7 +196,13 @@ describe("Redactor", () => {
   })
 
   it("takes no longer than its input, whatever that is", () => {
-    const hostile = ['"password":"\\'.repeat(100_000), "1 ".repeat(300_000), `${"a".repeat(500_000)}token=`, "://x:".repeat(100_000), 'token="'.repeat(80_000)]
+    const hostile = [
+      '"password":"\\'.repeat(100_000),
+      "1 ".repeat(300_000),
+      `${"a".repeat(500_000)}token=`,
+      "://x:".repeat(100_000),
+      'token="'.repeat(80_000)
+    ]
     const started = performance.now()
     for (const text of hostile) textOf(text)
     expect(performance.now() - started).toBeLessThan(10_000)
@@ -150,7 +210,8 @@ describe("Redactor", () => {
 })
 
 describe("REDACT_PATTERNS", () => {
-  const patternsOf = (text: string) => Effect.map(decode({ REDACT_PATTERNS: text }), ({ redaction }) => redaction.patterns)
+  const patternsOf = (text: string) =>
+    Effect.map(decode({ REDACT_PATTERNS: text }), ({ redaction }) => redaction.patterns)
 
   effectIt.effect("is a JSON array, or a pattern per line", () =>
     Effect.gen(function* () {

@@ -40,22 +40,29 @@ describe("TimelineMerge", () => {
       [draft("a", "a1", second(1)), draft("a", "a2", null), draft("a", "a3", second(5))],
       [draft("b", "b0", null), draft("b", "b1", second(1)), draft("b", "b2", second(4)), draft("b", "b3", second(2))]
     ]
-    expect(merged(files, 2, 3).map((event) => event.kind === "note" && event.name)).toEqual("b0 a1 a2 b1 b2 b3 a3".split(" "))
+    expect(merged(files, 2, 3).map((event) => event.kind === "note" && event.name)).toEqual(
+      "b0 a1 a2 b1 b2 b3 a3".split(" ")
+    )
   })
 
   it("tells every event once, in its file's order, however the events come", () => {
     const times = fc.array(fc.option(fc.integer({ min: 0, max: 20 })), { maxLength: 30 })
     fc.assert(
-      fc.property(fc.array(times, { maxLength: 4 }), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 7 }), (all, chunk, limit) => {
-        const files = all.map((list, file) => list.map((at, index) => draft(`${file}`, `${index}`, second(at))))
-        const out = merged(files, chunk, limit)
-        expect(out).toEqual(merged(files, 1000, 1))
-        files.forEach((events, file) => expect(out.filter(({ source }) => source.file === `${file}`)).toEqual(events))
-        if (all.every((list) => list.every((at, index) => at !== null && at >= (list[index - 1] ?? 0)))) {
-          const order = out.map(({ at }) => at)
-          expect(order).toEqual(order.toSorted())
+      fc.property(
+        fc.array(times, { maxLength: 4 }),
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 1, max: 7 }),
+        (all, chunk, limit) => {
+          const files = all.map((list, file) => list.map((at, index) => draft(`${file}`, `${index}`, second(at))))
+          const out = merged(files, chunk, limit)
+          expect(out).toEqual(merged(files, 1000, 1))
+          files.forEach((events, file) => expect(out.filter(({ source }) => source.file === `${file}`)).toEqual(events))
+          if (all.every((list) => list.every((at, index) => at !== null && at >= (list[index - 1] ?? 0)))) {
+            const order = out.map(({ at }) => at)
+            expect(order).toEqual(order.toSorted())
+          }
         }
-      })
+      )
     )
   })
 })
@@ -129,13 +136,23 @@ layer(TestServer.layer({ REDACT_PATTERNS: '["TICKET-\\\\d+"]' }))("GET /v1/sessi
           { timestamp: 1_700_000_005_000, type: "click", target: { text: "TICKET-42" } }
         ]),
         "network_traffic.jsonl": lines([
-          { timestamp: "2023-11-14T22:13:22Z", method: "GET", url: "https://shop.example/a", request_headers: { Cookie: "sid=1" } }
+          {
+            timestamp: "2023-11-14T22:13:22Z",
+            method: "GET",
+            url: "https://shop.example/a",
+            request_headers: { Cookie: "sid=1" }
+          }
         ])
       })
       const events = yield* timelineOf(id)
       expect(events.map(({ seq }) => seq)).toEqual([0, 1, 2, 3])
       expect(events).toMatchObject([
-        { kind: "input", type: "navigate", at: "2023-11-14T22:13:20.000Z", source: { file: "input_events.jsonl", line: 1 } },
+        {
+          kind: "input",
+          type: "navigate",
+          at: "2023-11-14T22:13:20.000Z",
+          source: { file: "input_events.jsonl", line: 1 }
+        },
         { kind: "network", request_headers: { Cookie: "[redacted]" } },
         { kind: "input", value: "[redacted]" },
         { kind: "input", target: { text: "[redacted]" } }
@@ -151,13 +168,16 @@ layer(TestServer.layer({ REDACT_PATTERNS: '["TICKET-\\\\d+"]' }))("GET /v1/sessi
 
   it.effect("ends with what is wrong where a file cannot be read", () =>
     Effect.gen(function* () {
-      const id = yield* upload({ "run.jsonl": lines([{ role: "user", content: "hi" }]), "x.json": '{"messages":[1,x]}' }, "openai.chat")
+      const id = yield* upload(
+        { "run.jsonl": lines([{ role: "user", content: "hi" }]), "x.json": '{"messages":[1,x]}' },
+        "openai.chat"
+      )
       const events = yield* timelineOf(id)
       expect(events.at(-1)).toMatchObject({
         kind: "note",
         name: "tracepipe.error",
         source: { file: "x.json", line: null },
-        data: { status: 422, code: "unreadable_recording", detail: "x.json: not JSON: Unexpected identifier \"x\"" }
+        data: { status: 422, code: "unreadable_recording", detail: 'x.json: not JSON: Unexpected identifier "x"' }
       })
       expect((yield* sessionOf(id)).event_count).toBeNull()
     })
@@ -174,7 +194,12 @@ layer(TestServer.layer({ REDACT_PATTERNS: '["TICKET-\\\\d+"]' }))("GET /v1/sessi
 
   it.effect("sends the first events before it has read the last", () =>
     Effect.gen(function* () {
-      const events = Array.from({ length: 200_000 }, (_, index) => ({ timestamp: index, type: "scroll", x: index, y: 0 }))
+      const events = Array.from({ length: 200_000 }, (_, index) => ({
+        timestamp: index,
+        type: "scroll",
+        x: index,
+        y: 0
+      }))
       const id = yield* upload({ "input_events.jsonl": lines(events) })
       const response = yield* request(`/v1/sessions/${id}/timeline`)
       const reader = response.body?.getReader()
@@ -211,7 +236,10 @@ layer(TestServer.layer({ REDACT_PATTERNS: '["TICKET-\\\\d+"]' }))("GET /v1/sessi
         expect(whole.filter(({ kind }) => kind === "screenshot")).toHaveLength(2)
         const times = whole.flatMap(({ at }) => (at === null ? [] : [at]))
         expect(times).toEqual(times.toSorted())
-        const report = zipOf([{ name: "index.html", content: "" }, { name: "data/1.zip", content: trace(), stored: true }])
+        const report = zipOf([
+          { name: "index.html", content: "" },
+          { name: "data/1.zip", content: trace(), stored: true }
+        ])
         const inReport = yield* timelineOf(yield* upload({ "report.zip": report }, "playwright.trace"))
         expect(inReport.map(({ kind, at }) => [kind, at])).toEqual(whole.map(({ kind, at }) => [kind, at]))
       })

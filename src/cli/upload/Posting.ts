@@ -7,6 +7,7 @@ export interface Outgoing<E> {
   readonly url: URL
   readonly headers: Readonly<Record<string, string>>
   readonly size_bytes: number
+  /** A chunk is the sender's until the next is asked for. */
   readonly bytes: Stream.Stream<Uint8Array, E>
   /** Told after each chunk how many bytes it had. */
   readonly sent: (bytes: number) => void
@@ -63,14 +64,10 @@ const opened = ({ url, headers, size_bytes }: Outgoing<unknown>) =>
     return { request, answered, broken }
   })
 
-/** Gives a chunk to the socket, and waits until it has room for the next. */
+/** Gives a chunk to the socket, and returns when its bytes are needed no more. */
 const write = (request: ClientRequest, chunk: Uint8Array) =>
-  Effect.async<void>((resume) => {
-    const done = () => resume(Effect.void)
-    if (request.write(chunk)) return done()
-    request.once("drain", done)
-    return Effect.sync(() => request.off("drain", done))
-  })
+  // A write that fails fails the request: its error says more than the callback's.
+  Effect.async<void>((resume) => void request.write(chunk, () => resume(Effect.void)))
 
 const text = (answer: IncomingMessage, broken: (reason: string) => Broken) =>
   Effect.tryPromise({

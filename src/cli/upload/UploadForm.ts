@@ -10,11 +10,10 @@ type UploadFields = Readonly<Partial<Record<"suite_id" | "description" | "metada
 export interface UploadForm {
   readonly content_type: string
   readonly size_bytes: number
-  /** Reads the files again from their beginning each time that it is run. */
+  /** Reads the files anew each time that it is run; a chunk holds until the next is asked for. */
   readonly bytes: Stream.Stream<Uint8Array, SourceUnusable>
 }
 
-/** Large enough to be fast, small enough not to be felt: two or three are alive at a time. */
 const CHUNK = 512 * 1024
 
 const encoder = new TextEncoder()
@@ -33,17 +32,23 @@ const changed = ({ path }: LocalFile) =>
     reason: "the file changed while it was uploaded; nothing was kept, run the command again"
   })
 
-const next = (file: LocalFile, handle: FileHandle, position: number) =>
+interface Reader {
+  readonly handle: FileHandle
+  /** One for the whole file: thrown away after each chunk, they would pile up until the next collection. */
+  readonly buffer: Uint8Array
+}
+
+const next = (file: LocalFile, { handle, buffer }: Reader, position: number) =>
   Effect.gen(function* () {
     const left = file.size_bytes - position
     if (left === 0) {
       const { size } = yield* reading(file.path, () => handle.stat())
       return size === file.size_bytes ? Option.none() : yield* changed(file)
     }
-    const bytes = Buffer.allocUnsafe(Math.min(CHUNK, left))
-    const { bytesRead } = yield* reading(file.path, () => handle.read(bytes, 0, bytes.length, position))
+    const wanted = Math.min(buffer.length, left)
+    const { bytesRead } = yield* reading(file.path, () => handle.read(buffer, 0, wanted, position))
     if (bytesRead === 0) return yield* changed(file)
-    const chunk: Uint8Array = bytes.subarray(0, bytesRead)
+    const chunk = buffer.subarray(0, bytesRead)
     return Option.some([chunk, position + bytesRead] as const)
   })
 
@@ -52,7 +57,10 @@ const fileBytes = (file: LocalFile): Stream.Stream<Uint8Array, SourceUnusable> =
   Stream.acquireRelease(
     reading(file.path, () => open(file.path)),
     (handle) => Effect.promise(() => handle.close())
-  ).pipe(Stream.flatMap((handle) => Stream.unfoldEffect(0, (position) => next(file, handle, position))))
+  ).pipe(
+    Stream.map((handle): Reader => ({ handle, buffer: new Uint8Array(Math.min(CHUNK, file.size_bytes)) })),
+    Stream.flatMap((reader) => Stream.unfoldEffect(0, (position) => next(file, reader, position)))
+  )
 
 /** The form that uploads the bundle: a single file as `bundle`, which the service expands if it is an archive. */
 export const uploadForm = (fields: UploadFields, { kind, files }: LocalBundle): UploadForm => {

@@ -34,7 +34,7 @@ export const fileWriter = (
   }
 
   const collect = (chunk: Uint8Array) => {
-    if (chunk.length > buffer.length) buffer = new Uint8Array(Math.max(chunk.length, capacity))
+    if (chunk.length > buffer.length) buffer = Buffer.allocUnsafeSlow(Math.max(chunk.length, capacity))
     buffer.set(chunk, used)
     used += chunk.length
   }

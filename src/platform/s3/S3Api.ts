@@ -1,3 +1,4 @@
+import { tmpdir } from "node:os"
 import { S3Client, type S3ClientConfig } from "@aws-sdk/client-s3"
 import { Data, Duration, Effect, Fiber, Redacted, type Scope } from "effect"
 import { type ObjectStoreError, ObjectStoreFull, ObjectStoreUnavailable } from "../ObjectStore.ts"
@@ -114,11 +115,19 @@ const clientConfig = (options: S3Options): S3ClientConfig => ({
   requestHandler: fetchHandler(Duration.toMillis(options.request_timeout))
 })
 
+/** A container's user may have no home, and the SDK fails when it looks there for its optional files. */
+const withHome = () => {
+  process.env.HOME ??= tmpdir()
+}
+
 /** A client that lives as long as the scope. */
 export const makeS3Api = (options: S3Options): Effect.Effect<S3Api, never, Scope.Scope> =>
   Effect.map(
     Effect.acquireRelease(
-      Effect.sync(() => new S3Client(clientConfig(options))),
+      Effect.sync(() => {
+        withHome()
+        return new S3Client(clientConfig(options))
+      }),
       (client) => Effect.sync(() => client.destroy())
     ),
     (client) => ({

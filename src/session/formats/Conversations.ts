@@ -35,8 +35,13 @@ export class Conversations {
     this.#messages = new Messages(emit)
   }
 
-  message(message: Members, place: Place): void {
+  /** @param alone it stands in no list: the next conversation cannot repeat it */
+  message(message: Members, place: Place, alone = false): void {
     if (!this.#open) this.#begin()
+    if (alone && !this.#repeating) {
+      this.#tell({ message, place })
+      return
+    }
     const compared = this.#current.length <= MAX_COMPARED
     const mark = compared ? fingerprint(message) : 0
     const position = this.#current.length

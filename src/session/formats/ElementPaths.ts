@@ -28,6 +28,3 @@ export const pathTree = (paths: ReadonlyArray<string>): PathNode => {
   }
   return root
 }
-
-/** Nothing is below it that is looked for: a value there is handed over whole. */
-export const isLeaf = (node: PathNode): boolean => node.items === undefined && node.members === undefined

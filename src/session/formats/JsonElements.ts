@@ -1,7 +1,7 @@
 import { CLOSE_OBJECT, CURLY, excess, MAX_DEPTH, OPEN_ARRAY, OPEN_OBJECT, pastQuote, QUOTE } from "../JsonBytes.ts"
-import { isLeaf, type PathNode } from "./ElementPaths.ts"
+import type { PathNode } from "./ElementPaths.ts"
 import { type JsonProblem, notJson } from "./JsonLineReader.ts"
-import type { Members } from "./Values.ts"
+import { isMembers, type Members } from "./Values.ts"
 
 export const MAX_ELEMENT_BYTES = 64 * 1024 * 1024
 /** How far into a file a JSONP wrapper's `{`, or one after some text, may be. */
@@ -281,6 +281,11 @@ export class JsonElements {
   }
 }
 
+const withoutElements = (part: Members, streamed: ReadonlyArray<readonly [PathNode, unknown]>): Members => {
+  const values = new Set(streamed.map(([, value]) => value))
+  return Object.fromEntries(Object.entries(part).filter(([, value]) => !values.has(value)))
+}
+
 /** Shows a parsed value to a handler as {@link JsonElements} shows its bytes. */
 export const walkElements = (node: PathNode, value: unknown, handler: ElementHandler, bytes: number): void => {
   const around: Array<Members> = []
@@ -291,16 +296,14 @@ export const walkElements = (node: PathNode, value: unknown, handler: ElementHan
       }
       return true
     }
-    if (typeof part !== "object" || part === null || Array.isArray(part) || isLeaf(below)) return false
-    if (below.members === undefined) return false
-    const members: Record<string, unknown> = Object.create(null)
+    if (!isMembers(part) || below.members === undefined) return false
     const streamed: Array<[PathNode, unknown]> = []
-    for (const [key, member] of Object.entries(part)) {
-      const next = below.members.get(key)
-      const opens = Array.isArray(member) ? next?.items : typeof member === "object" && member !== null && next?.members
-      if (next !== undefined && opens) streamed.push([next, member])
-      else members[key] = member
+    for (const [key, next] of below.members) {
+      const member: unknown = Object.hasOwn(part, key) ? Reflect.get(part, key) : undefined
+      const opens = Array.isArray(member) ? next.items : isMembers(member) && next.members
+      if (opens) streamed.push([next, member])
     }
+    const members = streamed.length === 0 ? part : withoutElements(part, streamed)
     around.push(members)
     for (const [next, member] of streamed) visit(next, member)
     around.pop()

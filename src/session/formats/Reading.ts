@@ -53,7 +53,8 @@ export const reading =
     const taken = () => {
       const made = events
       events = []
-      if (input.problem !== undefined) failure ??= new TimelineUnreadable({ file: file.path, line: null, ...input.problem })
+      if (input.problem !== undefined)
+        failure ??= new TimelineUnreadable({ file: file.path, line: null, ...input.problem })
       return made
     }
     return {

@@ -1,0 +1,39 @@
+import { readdirSync } from "node:fs"
+import { fileURLToPath } from "node:url"
+import type { BunPlugin } from "bun"
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+/** The binary has no folder to read: its migrations are imported by name, all that the folder holds now. */
+const builtInMigrations: BunPlugin = {
+  name: "built-in migrations",
+  setup(build) {
+    build.onLoad({ filter: /platform\/MigrationFiles\.ts$/ }, () => {
+      const names = readdirSync(`${root}migrations`).filter((name) => /^\d{4}_\w+\.ts$/.test(name)).sort()
+      const imports = names.map((name, at) => `import m${at} from ${JSON.stringify(`${root}migrations/${name}`)}`)
+      const rows = names.map((name, at) => `{ id: ${Number(name.slice(0, 4))}, name: "${name.slice(5, -3)}", ...m${at} }`)
+      return { loader: "ts", contents: `${imports.join("\n")}\nexport const load = async () => [${rows.join(", ")}]\n` }
+    })
+  }
+}
+
+/** The client for browsers, one module that holds all it needs. */
+const client = await Bun.build({
+  entrypoints: [`${root}src/client.ts`],
+  outdir: `${root}dist`,
+  target: "browser",
+  minify: true
+})
+
+/** One file that serves with a DATABASE_URL: no runtime, no packages, no source beside it. */
+const binary = await Bun.build({
+  entrypoints: [`${root}src/main.ts`],
+  compile: { outfile: `${root}dist/tracepipe` },
+  plugins: [builtInMigrations],
+  minify: { whitespace: true, syntax: true },
+  sourcemap: "none"
+})
+
+for (const log of [...client.logs, ...binary.logs]) process.stderr.write(`${String(log)}\n`)
+if (!client.success || !binary.success) process.exit(1)
+process.stdout.write("dist/tracepipe, dist/client.js\n")
