@@ -40,7 +40,8 @@ module.exports = {
       name: "domain-is-browser-safe",
       severity: "error",
       comment: "domain and api run in a browser: effect and the contract part of @effect/platform only",
-      from: { path: "^src/(domain|api)/" },
+      // A workflow's contract is server code that every service may know; no contract of the API imports it.
+      from: { path: "^src/(domain|api)/", pathNot: "Workflow\\.ts$" },
       to: { path: "node_modules/|^(node|bun):|^(fs|path|crypto|os|bun)$", pathNot: "node_modules/(effect|@effect/platform)/" }
     },
     {
@@ -50,7 +51,7 @@ module.exports = {
       to: {
         path: "node_modules/",
         // Errors carry their HTTP status as an annotation of the contract.
-        pathNot: "node_modules/(effect/|@effect/platform/.*HttpApiSchema)"
+        pathNot: "node_modules/(effect/|@effect/workflow/|@effect/platform/.*HttpApiSchema)"
       }
     },
     { name: "nobody-imports-main", severity: "error", from: {}, to: { path: "^src/main\\.ts$" } },

@@ -36,10 +36,17 @@ export const start = (
   const output = openSync(log, "a")
   const child = Bun.spawn([...command], { env: environment(env), stdio: ["ignore", output, output] })
   closeSync(output)
+  let stopping = false
   const stop = async () => {
+    stopping = true
     child.kill("SIGTERM")
     await child.exited
   }
+  void child.exited.then(async () => {
+    if (stopping) return
+    const end = (await Bun.file(log).text()).slice(-2000)
+    console.error(`${command.at(1)} ended by itself (${child.signalCode ?? child.exitCode}):\n${end}`)
+  })
   return { pid: child.pid, stop, exited: child.exited }
 }
 

@@ -29,7 +29,7 @@ const filters = {
   needs_review: optional(Flag).annotations({ description: "Only those that wait for a review, or only the others" })
 }
 
-const JsonLines = Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType: "application/jsonl" }))
+const JsonLines = Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType: "application/x-ndjson" }))
 
 /** Examples: sessions, made into training conversations. */
 export class ExamplesApi extends HttpApiGroup.make("examples")

@@ -31,7 +31,7 @@ export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/Ex
         const text = encoder.encode(toText(messages))
         const batch = yield* store.batch(prefix)
         for (const [path, bytes, content_type] of [
-          [messagesFile, text, "application/jsonl"],
+          [messagesFile, text, "application/x-ndjson"],
           [toolsFile, encoder.encode(JSON.stringify(tools)), "application/json"]
         ] as const) {
           const writer = yield* batch.writer(path, { content_type, size_hint: bytes.length })

@@ -6,7 +6,7 @@ import { ExampleExport } from "../example/ExampleExport.ts"
 import { Examples } from "../example/Examples.ts"
 
 const jsonLines = (bytes: Stream.Stream<Uint8Array, Unavailable>) =>
-  HttpServerResponse.stream(bytes, { contentType: "application/jsonl" })
+  HttpServerResponse.stream(bytes, { contentType: "application/x-ndjson" })
 
 export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
   Effect.gen(function* () {

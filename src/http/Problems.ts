@@ -1,44 +1,12 @@
 import { HttpApiError, HttpServerError, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Chunk, Effect, Option, Schema } from "effect"
-import {
-  BadRequest,
-  InternalError,
-  Issue,
-  MethodNotAllowed,
-  NotFound,
-  Unauthorized,
-  Unavailable,
-  ValidationError
-} from "../domain/Errors.ts"
+import { BadRequest, InternalError, MethodNotAllowed, NotFound, Unauthorized, Unavailable } from "../domain/Errors.ts"
 import { describe } from "../domain/Problem.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { RangeNotSatisfiable } from "../domain/session/Session.ts"
 import { isConnectionFailure } from "../platform/SqlFailure.ts"
-import { allowedMethods, parametersOf } from "./Operations.ts"
-
-const maxIssues = 20
-const maxMessage = 300
-
-/** A message may repeat what was sent, which may be long. */
-const short = (text: string) => (text.length > maxMessage ? `${text.slice(0, maxMessage).toWellFormed()}…` : text)
-
-const toIssue = ({ path, message }: HttpApiError.HttpApiDecodeError["issues"][number]) =>
-  path.length === 0
-    ? new Issue({ path: "", message: "the body must be a JSON object" })
-    : new Issue({ path: short(path.map(String).join(".")), message: short(message) })
-
-/** What is wrong with a parameter cannot be parsed, what is wrong with a body is not valid. */
-const decodeFailure = ({ issues }: HttpApiError.HttpApiDecodeError, method: string, path: string) => {
-  const parameters = parametersOf(method, path)
-  const isParameter = issues.every((issue) => parameters?.has(String(issue.path[0])) ?? true)
-  // Of a field that may be absent or null it is also said that it is neither.
-  const telling = issues.filter(({ message }) => !/^Expected (undefined|null),/.test(message))
-  const errors = telling.slice(0, maxIssues).map(toIssue)
-  const detail = errors
-    .map((issue) => (issue.path === "" ? issue.message : `${issue.path}: ${issue.message}`))
-    .join("; ")
-  return isParameter ? new BadRequest({ detail, errors }) : new ValidationError({ detail, errors })
-}
+import { decodeFailure, short } from "./DecodeFailure.ts"
+import { allowedMethods } from "./Operations.ts"
 
 const isDecodable = (path: string): boolean => {
   try {

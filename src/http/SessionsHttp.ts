@@ -40,7 +40,8 @@ const content = (file: File, request: HttpServerRequest.HttpServerRequest) =>
     const etag = `"${file.sha256}"`
     const shared = { etag, "accept-ranges": "bytes", "cache-control": "private, no-cache" }
     if (matches(headers["if-none-match"], etag)) return HttpServerResponse.empty({ status: 304, headers: shared })
-    const valid = headers["if-range"] === undefined || headers["if-range"] === etag
+    // A range is a matter of GET alone (RFC 9110, 14.2).
+    const valid = request.method === "GET" && (headers["if-range"] === undefined || headers["if-range"] === etag)
     const range = valid ? ByteRanges.parse(headers["range"], file.size_bytes) : undefined
     if (range === "unsatisfiable") return yield* new RangeNotSatisfiable({ size_bytes: file.size_bytes })
     const length = range === undefined ? file.size_bytes : range.end - range.start + 1

@@ -57,6 +57,3 @@ export const layer = ClusterWorkflowEngine.layer.pipe(
   Layer.provideMerge(storage),
   Layer.provide(config)
 )
-
-/** Looks for started workflows now; otherwise they are found within a second. */
-export const wake = Effect.flatMap(Sharding.Sharding, (sharding) => sharding.pollStorage)

@@ -54,21 +54,24 @@ export class UploadLeases extends Effect.Service<UploadLeases>()("session/Upload
     const hold = (id: SessionId, org_id: OrganizationId) =>
       Effect.gen(function* () {
         const begun = yield* clocks
+        /** A row may be there. */
+        let asked = false
+        /** The row was there, and tells from now on whether the upload has been alive all the time. */
         let leased = false
         // Both clocks, for one of them stops while the machine sleeps and the other can be set.
         const isYoung = Effect.map(clocks, (now) => now.every((at, which) => at - (begun[which] ?? 0) < lease_ms))
         const renewed = Effect.gen(function* () {
-          // Without a row, the database cannot tell whether the upload's time is over already.
           if (!leased && !(yield* isYoung)) return false
-          leased = true
-          return yield* renew(id, org_id)
+          asked = true
+          leased = yield* renew(id, org_id)
+          return leased
         })
         const beat = Effect.catchAllDefect(renewed, (defect) =>
           Effect.as(Effect.logWarning("could not renew an upload's lease; trying again", defect), true)
         )
         yield* Effect.addFinalizer(() =>
           // A lease that stays behind ends by itself.
-          leased ? Effect.catchAllDefect(release(id), () => Effect.void) : Effect.void
+          asked ? Effect.catchAllDefect(release(id), () => Effect.void) : Effect.void
         )
         const beats = Effect.repeat(beat, { schedule: Schedule.spaced(times.renew), while: (held) => held })
         yield* Effect.forkScoped(Effect.delay(beats, times.quiet))

@@ -2,6 +2,10 @@ import { mkdtemp, rm } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
+import { vi } from "vitest"
+
+// Each test starts several processes of its own.
+vi.setConfig({ testTimeout: 180_000 })
 
 const main = new URL("../../src/main.ts", import.meta.url).pathname
 
@@ -47,15 +51,17 @@ export const run = (args: ReadonlyArray<string>, environment: Environment = {}) 
     return { code, stdout: yield* Effect.promise(() => stdout), stderr: yield* Effect.promise(() => stderr) }
   }).pipe(Effect.scoped)
 
-/** Reads the output until it holds what is looked for; dies when it ends before. */
-export const until = (output: ReadableStream<Uint8Array>, wanted: RegExp) =>
+type Started = Effect.Effect.Success<ReturnType<typeof start>>
+
+/** Reads what the command prints until it holds what is looked for; dies when it ends before. */
+export const until = ({ child, stderr }: Pick<Started, "child" | "stderr">, wanted: RegExp) =>
   Effect.promise(async () => {
     const decoder = new TextDecoder()
-    const reader = output.getReader()
+    const reader = child.stdout.getReader()
     let text = ""
     while (!wanted.test(text)) {
       const { done, value } = await reader.read()
-      if (done) throw new Error(`the output ended without ${wanted}: ${text}`)
+      if (done) throw new Error(`the output ended without ${wanted}: ${text}${await stderr}`)
       text += decoder.decode(value, { stream: true })
     }
     // What follows is taken off the pipe, so that the writer never waits.
@@ -68,7 +74,7 @@ export const until = (output: ReadableStream<Uint8Array>, wanted: RegExp) =>
 /** `tracepipe serve` on a free port, once it listens. */
 export const serve = (environment: Environment) =>
   Effect.gen(function* () {
-    const { child, stderr } = yield* start(["serve"], { PORT: "0", LOG_FORMAT: "json", ...environment })
-    const [, base_url = ""] = yield* until(child.stdout, /listening on (http:[^"\s]+)/)
-    return { child, stderr, base_url }
+    const started = yield* start(["serve"], { PORT: "0", LOG_FORMAT: "json", ...environment })
+    const [, base_url = ""] = yield* until(started, /listening on (http:[^"\s]+)/)
+    return { ...started, base_url }
   })

@@ -94,7 +94,9 @@ layer(Owner.layer)("a credential's reach", (it) => {
         const { owner, ids } = yield* Owner
         const { api_key } = yield* key(owner, { scopes: [scope] })
         const answer = yield* send(endpoint, api_key, yield* sampleOf(endpoint, ids, owner))
-        expect(answer.status, answer.text).toBeLessThan(400)
+        // A conflict is said after the door: these want an example that is not finished, or failed.
+        if (wantsAState.has(endpoint.name)) expect(answer.status, answer.text).toBe(409)
+        else expect(answer.status, answer.text).toBeLessThan(400)
       })
     )
 
@@ -113,8 +115,11 @@ layer(Owner.layer)("a credential's reach", (it) => {
   }
 })
 
+/** Endpoints that the population's examples, which are completed, are in no state for. */
+const wantsAState = new Set(["examples.retry", "examples.cancel"])
+
 /** Kinds of things that belong to one suite. */
-const ofSuite = ["SuiteId", "SessionId", "ActionId", "ActionToolMapId"]
+const ofSuite = ["SuiteId", "SessionId", "ActionId", "ActionToolMapId", "ExampleId"]
 
 const reaches = (endpoint: Endpoint) =>
   endpoint.pathParameters.some(({ kind }) => kind !== undefined && ofSuite.includes(kind))
@@ -151,7 +156,9 @@ layer(Owner.layer)("a key that is restricted to some suites", (it) => {
         if (endpoint === undefined) throw new Error(`the contract has no ${name}`)
         const listed: ReadonlyArray<{ readonly id: string }> = problem(yield* send(endpoint, api_key)).items
         expect(listed.map(({ id }) => id)).toEqual([ids[kind]])
-        const all: ReadonlyArray<{ readonly id: string }> = problem(yield* send(endpoint, owner.api_key)).items
+        const all: ReadonlyArray<{ readonly id: string }> = problem(
+          yield* send(endpoint, owner.api_key, { query: { limit: "100" } })
+        ).items
         expect(all.map(({ id }) => id)).toEqual(expect.arrayContaining([ids[kind], others[kind]]))
       }
     })

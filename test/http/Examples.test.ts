@@ -186,7 +186,7 @@ const messagesOf = (id: ExampleId) =>
     const response = yield* request(`/v1/examples/${id}/messages`)
     const text = yield* Effect.promise(() => response.text())
     expect(response.status, text).toBe(200)
-    expect(response.headers.get("content-type")).toBe("application/jsonl")
+    expect(response.headers.get("content-type")).toBe("application/x-ndjson")
     return text
       .trimEnd()
       .split("\n")

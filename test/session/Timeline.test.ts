@@ -56,7 +56,9 @@ describe("TimelineMerge", () => {
           const files = all.map((list, file) => list.map((at, index) => draft(`${file}`, `${index}`, second(at))))
           const out = merged(files, chunk, limit)
           expect(out).toEqual(merged(files, 1000, 1))
-          files.forEach((events, file) => expect(out.filter(({ source }) => source.file === `${file}`)).toEqual(events))
+          for (const [file, events] of files.entries()) {
+            expect(out.filter(({ source }) => source.file === `${file}`)).toEqual(events)
+          }
           if (all.every((list) => list.every((at, index) => at !== null && at >= (list[index - 1] ?? 0)))) {
             const order = out.map(({ at }) => at)
             expect(order).toEqual(order.toSorted())

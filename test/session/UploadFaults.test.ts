@@ -1,12 +1,27 @@
+import { mkdir } from "node:fs/promises"
+import { join } from "node:path"
 import { gzipSync } from "node:zlib"
 import { expect, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect, Fiber } from "effect"
 import { eventually } from "../support/Eventually.ts"
-import type { ProxiedRequest } from "../support/FaultProxy.ts"
+import type { FaultProxy, ProxiedRequest } from "../support/FaultProxy.ts"
 import { rawConnection, uploadHead } from "../support/RawHttp.ts"
-import { atRest, nothingLeft, type Scene } from "../support/Remains.ts"
+import { atRest, nothingLeft, type Scene, traces } from "../support/Remains.ts"
 import { Stage, type StageOptions } from "../support/Stage.ts"
-import { chat, formOf, longChat, newSuite, type Part, png, send, streamed } from "../support/Uploading.ts"
+import type { TcpProxy } from "../support/TcpProxy.ts"
+import {
+  type Answer,
+  call,
+  chat,
+  contentOf,
+  formOf,
+  longChat,
+  newSuite,
+  type Part,
+  png,
+  send,
+  streamed
+} from "../support/Uploading.ts"
 import { zipOf } from "../support/ZipBuilder.ts"
 
 const MIB = 1024 ** 2
@@ -248,9 +263,9 @@ layer(stage({ ...withoutCollector, store: "s3" }), { excludeTestServices: true }
         send(scene, { query: { suite_id, file_name: "long.jsonl" }, body: streamed([long, long, long]) })
       )
 
-    const faulty = <A, E, R>(fault: Stage["Type"]["s3"]["fault"], work: (scene: Scene) => Effect.Effect<A, E, R>) =>
+    const faulty = <A, E, R>(fault: FaultProxy["fault"], work: (scene: Scene) => Effect.Effect<A, E, R>) =>
       leavingNothing((scene) =>
-        Effect.flatMap(Stage, ({ s3 }) =>
+        Effect.flatMap(Stage, ({ s3: { proxy: s3 } }) =>
           Effect.acquireUseRelease(
             Effect.sync(() => {
               s3.fault = fault
@@ -266,7 +281,10 @@ layer(stage({ ...withoutCollector, store: "s3" }), { excludeTestServices: true }
 
     it.effect("every third request is asked again, and the upload succeeds", () =>
       Effect.gen(function* () {
-        const { scene, s3 } = yield* Stage
+        const {
+          scene,
+          s3: { proxy: s3 }
+        } = yield* Stage
         let requests = 0
         let failed = 0
         s3.fault = (request) => {
@@ -317,9 +335,27 @@ layer(stage({ ...withoutCollector, store: "s3" }), { excludeTestServices: true }
       )
     )
 
+    it.effect("to be reached is a 503, and leaves nothing", () =>
+      leavingNothing((scene) =>
+        Effect.gen(function* () {
+          const { link } = (yield* Stage).s3
+          yield* link.cut
+          const answers = [
+            yield* sendLong(scene),
+            yield* send(scene, { query: { suite_id: yield* newSuite(scene) }, body: chat })
+          ]
+          yield* link.mend
+          expect(answers.map(({ status }) => status)).toEqual([503, 503])
+        })
+      )
+    )
+
     it.effect("to answer does not hold up a client that leaves", () =>
       Effect.gen(function* () {
-        const { scene, s3 } = yield* Stage
+        const {
+          scene,
+          s3: { proxy: s3 }
+        } = yield* Stage
         yield* faulty(
           ({ method, url }) => (method === "PUT" && url.searchParams.has("partNumber") ? { kind: "hang" } : undefined),
           () =>
@@ -337,3 +373,204 @@ layer(stage({ ...withoutCollector, store: "s3" }), { excludeTestServices: true }
     )
   }
 )
+
+const Upload = Effect.gen(function* () {
+  const { scene } = yield* Stage
+  return { scene, suite_id: yield* newSuite(scene) }
+})
+
+/** A tmpfs of so many bytes in the place of a folder; the service sees nothing of the change. */
+const smallDisk = (folder: string, bytes: number) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      await mkdir(folder, { recursive: true })
+      await Bun.$`mount -t tmpfs -o size=${bytes} tmpfs ${folder}`.quiet()
+    }),
+    () => Effect.promise(() => Bun.$`umount ${folder}`.quiet())
+  )
+
+const canMount =
+  Bun.spawnSync(["sh", "-c", "d=$(mktemp -d) && mount -t tmpfs -o size=64k tmpfs $d && umount $d"]).exitCode === 0
+
+layer(stage(withoutCollector), { excludeTestServices: true })("a disk that is full", (it) => {
+  const onSmallDisk = (folder: string, body: Buffer) =>
+    Effect.gen(function* () {
+      const { scene, suite_id } = yield* Upload
+      const before = yield* atRest(scene)
+      yield* Effect.gen(function* () {
+        yield* smallDisk(join(scene.data_dir, folder), 16 * MIB)
+        const { status, headers, json } = yield* send(scene, { query: { suite_id }, body: Uint8Array.from(body) })
+        expect([status, json["code"], json["detail"]]).toEqual([503, "unavailable", "the object store is full"])
+        expect(headers.get("retry-after")).toBe("60")
+        yield* nothingLeft(scene, before)
+      }).pipe(Effect.scoped)
+      yield* nothingLeft(scene, before)
+    })
+
+  it.effect.skipIf(!canMount)("(objects, needs mount) is a 503 that says so, and leaves nothing", () =>
+    onSmallDisk("objects", long)
+  )
+
+  it.effect.skipIf(!canMount)("(spool, needs mount) is a 503 that says so, and leaves nothing", () =>
+    onSmallDisk("spool", zipOf([{ name: "a.jsonl", content: long, stored: true }]))
+  )
+})
+
+layer(stage(withoutCollector), { excludeTestServices: true })("a database that goes away", (it) => {
+  /** Uploads and reads, one after the other, until told to stop. */
+  const load = (suite_id: string, until: () => boolean) =>
+    Effect.gen(function* () {
+      const { scene } = yield* Stage
+      const answers: Array<Answer> = []
+      while (!until()) {
+        answers.push(yield* send(scene, { query: { suite_id }, body: chat }))
+        const read = yield* call(scene, "GET", "/v1/suites")
+        expect([200, 503]).toContain(read.status)
+      }
+      return answers
+    })
+
+  const outage = (seconds: number) =>
+    Effect.gen(function* () {
+      const { scene, database } = yield* Stage
+      const suite_id = yield* newSuite(scene)
+      const { sessions } = yield* traces(scene)
+
+      let over = false
+      const loads = yield* Effect.fork(
+        Effect.all(
+          Array.from({ length: 4 }, () => load(suite_id, () => over)),
+          { concurrency: "unbounded" }
+        )
+      )
+      const connection = yield* rawConnection(scene)
+      yield* connection.send(uploadHead(scene, `suite_id=${suite_id}`, { "content-length": long.length }))
+      yield* connection.send(long.subarray(0, 10 * MIB))
+
+      yield* eventually(traces(scene), (now) => now.sessions > sessions + 20)
+      yield* database.cut
+      const away = yield* call(scene, "GET", "/ready")
+      expect(away.status).toBe(503)
+      yield* Effect.sleep(Duration.seconds(seconds))
+      yield* database.mend
+      const ready = yield* eventually(call(scene, "GET", "/ready"), ({ status }) => status === 200)
+      expect(ready.status).toBe(200)
+
+      yield* connection.send(long.subarray(10 * MIB))
+      expect((yield* connection.answer).status).toBe(201)
+      const { sessions: there } = yield* traces(scene)
+      yield* eventually(traces(scene), (now) => now.sessions > there + 20)
+      over = true
+      const answers = (yield* Fiber.join(loads)).flat()
+
+      const of = (status: number) => answers.filter((answer) => answer.status === status)
+      expect(of(503).length).toBeGreaterThan(0)
+      expect(of(201).length + of(503).length).toBe(answers.length)
+      expect(new Set(of(503).map(({ headers }) => Number(headers.get("retry-after")) > 0))).toEqual(new Set([true]))
+      const after = yield* traces(scene)
+      expect(after.sessions).toBe(sessions + of(201).length + 1)
+      const folders = new Set(after.objects.map((key) => key.split("/")[3]))
+      expect(folders.size).toBe(after.sessions)
+      for (const { json } of of(201)) expect(folders).toContain(json["id"])
+    }).pipe(Effect.scoped)
+
+  it.effect("for 3 s under load is a 503 until it is back; what was under way succeeds or leaves nothing", () =>
+    outage(3)
+  )
+
+  it.effect("for 10 s as well", () => outage(10), 90_000)
+})
+
+const brief: StageOptions = {
+  environment: { UPLOAD_GC_INTERVAL: "100 ms" },
+  times: {
+    quiet: Duration.millis(20),
+    renew: Duration.millis(50),
+    lease: Duration.millis(800),
+    margin: Duration.millis(400)
+  }
+}
+
+layer(stage(brief), { excludeTestServices: true })(
+  "a database connection that is lost while a session is written",
+  (it) => {
+    /** Does something once, when the service sends the statement that writes a session. */
+    const whenWritten = (database: TcpProxy, act: Effect.Effect<void>) =>
+      Effect.acquireRelease(
+        Effect.sync(() => {
+          database.onData = (bytes) => {
+            if (!bytes.includes("insert into sessions")) return
+            database.onData = () => undefined
+            Effect.runSync(act)
+            setTimeout(() => Effect.runPromise(database.mend), 300)
+          }
+        }),
+        () =>
+          Effect.sync(() => {
+            database.onData = () => undefined
+          })
+      )
+
+    const cases = (["before", "after"] as const).flatMap((moment) =>
+      [undefined, "a key"].map((key) => ({ moment, key }))
+    )
+
+    it.effect.each(cases)(
+      "$moment the database has it (Idempotency-Key: $key) makes one whole session",
+      ({ moment, key }) =>
+        Effect.gen(function* () {
+          const { scene, database } = yield* Stage
+          const suite_id = yield* newSuite(scene)
+          const { sessions } = yield* traces(scene)
+          yield* whenWritten(database, moment === "before" ? database.cut : database.abandon)
+          const headers: Record<string, string> = key === undefined ? {} : { "idempotency-key": `${key} ${moment}` }
+          const { status, json } = yield* send(scene, { headers, query: { suite_id }, body: chat })
+          expect([status, json["detail"]]).toEqual([201, undefined])
+          expect((yield* traces(scene)).sessions).toBe(sessions + 1)
+          expect(yield* contentOf(scene, json["id"])).toEqual({ recording: chat })
+          const again = yield* send(scene, { headers, query: { suite_id }, body: chat })
+          expect(again.json["id"] === json["id"]).toBe(key !== undefined)
+        }).pipe(Effect.scoped)
+    )
+  }
+)
+
+layer(stage(brief), { excludeTestServices: true })("an upload that takes longer than a lease", (it) => {
+  const slowly = (between: Effect.Effect<void>) =>
+    Effect.gen(function* () {
+      const { scene, suite_id } = yield* Upload
+      const connection = yield* rawConnection(scene)
+      yield* connection.send(uploadHead(scene, `suite_id=${suite_id}`, { "content-length": long.length }))
+      yield* connection.send(long.subarray(0, 12 * MIB))
+      yield* between
+      yield* connection.send(long.subarray(12 * MIB))
+      return yield* connection.answer
+    }).pipe(Effect.scoped)
+
+  it.effect("keeps its bytes while the collector goes round", () =>
+    Effect.gen(function* () {
+      const { scene } = yield* Stage
+      const answer = yield* slowly(Effect.sleep("2 seconds"))
+      expect(answer.status).toBe(201)
+      expect(yield* contentOf(scene, JSON.parse(answer.body).id)).toEqual({ recording: long.toString("latin1") })
+    })
+  )
+
+  it.effect("is a 503 when the database was away for so long that nobody could tell that it lived", () =>
+    leavingNothing(() =>
+      Effect.gen(function* () {
+        const { database } = yield* Stage
+        const away = Effect.gen(function* () {
+          yield* database.cut
+          yield* Effect.sleep("1 seconds")
+          yield* database.mend
+        })
+        const answer = yield* slowly(away)
+        expect([answer.status, JSON.parse(answer.body).detail]).toEqual([
+          503,
+          expect.stringContaining("lease was lost")
+        ])
+      })
+    )
+  )
+})

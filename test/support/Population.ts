@@ -1,12 +1,28 @@
 import { Effect } from "effect"
 import { type Call, type Endpoint, endpoints, send } from "./Contract.ts"
 import type { Caller } from "./Organizations.ts"
-import { chat } from "./Uploading.ts"
 
 /** One thing of each kind that an organization can have: an id by the name of its type. */
 export type Ids = Readonly<Record<string, string>>
 
 const unique = () => `name ${crypto.randomUUID()}`
+
+/** Each is another, and all are the tool that the conversation calls: signs do not matter there. */
+const toolName = () =>
+  `population${[...crypto.randomUUID()].map((sign) => "_.-".charAt(sign.charCodeAt(0) % 3)).join("")}tool`
+
+const conversation = [
+  { role: "user", content: "Open it" },
+  {
+    role: "assistant",
+    content: null,
+    tool_calls: [{ id: "1", type: "function", function: { name: "population_tool", arguments: '{"to":"x"}' } }]
+  },
+  { role: "tool", tool_call_id: "1", content: "open" },
+  { role: "assistant", content: "It is open" }
+]
+  .map((message) => `${JSON.stringify(message)}\n`)
+  .join("")
 
 interface Maker {
   /** The endpoint that makes it. */
@@ -25,7 +41,7 @@ const makers: Readonly<Record<string, Maker>> = {
     call: ({ SuiteId = "" }) => ({
       query: { suite_id: SuiteId },
       headers: { "content-type": "application/x-ndjson" },
-      text: chat
+      text: conversation
     })
   },
   ApiKeyId: {
@@ -48,7 +64,7 @@ const makers: Readonly<Record<string, Maker>> = {
     call: ({ McpServerId = "" }) => ({
       path: { server_id: McpServerId },
       json: {
-        name: `tool_${crypto.randomUUID()}`,
+        name: toolName(),
         input_schema: { type: "object", properties: { to: { type: "string" } } }
       }
     })
@@ -64,7 +80,13 @@ const makers: Readonly<Record<string, Maker>> = {
       }
     })
   },
-  ModelId: { endpoint: "models.create", call: () => ({ json: { provider: "CUSTOM", name: unique() } }) }
+  ModelId: { endpoint: "models.create", call: () => ({ json: { provider: "CUSTOM", name: unique() } }) },
+  ExampleId: {
+    endpoint: "examples.create",
+    call: ({ SessionId, ModelId, ActionToolMapId }) => ({
+      json: { session_id: SessionId, model_id: ModelId, action_tool_map_id: ActionToolMapId }
+    })
+  }
 }
 
 /** A request that the endpoint takes. */
@@ -91,6 +113,9 @@ const samples: Readonly<Record<string, Sample>> = {
     })
   },
   "action_tool_maps.update": { call: () => ({ json: { name: unique() } }) },
+  "examples.review": { call: () => ({ json: { decision: "reject" } }) },
+  "examples.retry": { call: () => ({}) },
+  "examples.cancel": { call: () => ({}) },
   "models.update": { call: () => ({ json: { context_window: 1000 } }) }
 }
 
@@ -102,7 +127,19 @@ const created = ({ endpoint, call }: Maker, ids: Ids, caller: Caller) =>
     if (known === undefined) return yield* Effect.dieMessage(`the contract has no ${endpoint}`)
     const answer = yield* send(known, caller.api_key, call(ids))
     if (answer.status !== 201) return yield* Effect.dieMessage(`${endpoint}: ${answer.status} ${answer.text}`)
-    return String(Object(answer.json).id)
+    const id = String(Object(answer.json).id)
+    if (endpoint === "examples.create") yield* completed(id, caller)
+    return id
+  })
+
+/** Waits for what is made after the answer. */
+const completed = (id: string, caller: Caller) =>
+  Effect.gen(function* () {
+    const read = endpointOf("examples.get")
+    if (read === undefined) return yield* Effect.dieMessage("the contract has no examples.get")
+    const asked = Effect.map(send(read, caller.api_key, { path: { id } }), ({ json }) => String(Object(json).status))
+    const status = yield* Effect.repeat(asked, { until: (status) => status !== "PENDING" && status !== "RUNNING" })
+    if (status !== "COMPLETED") return yield* Effect.dieMessage(`the example is ${status}`)
   })
 
 /** Fills the caller's organization with one thing of every kind that the contract can make. */

@@ -11,20 +11,23 @@ export interface Bucket {
   readonly s3: NonNullable<Scene["s3"]>
   readonly environment: Readonly<Record<string, string>>
   readonly proxy: FaultProxy
+  /** The connections to the proxy. */
+  readonly link: TcpProxy
 }
 
-/** A bucket for a service, behind a proxy that makes faults. */
+/** A bucket for a service, behind a proxy that makes faults and connections that can be cut. */
 export const bucketBehindProxy: Effect.Effect<Bucket, never, Scope.Scope> = Effect.gen(function* () {
   const server = yield* s3Server
   const bucket = yield* freshBucket(server)
   const proxy = yield* faultProxy(server.endpoint)
+  const link = yield* tcpProxy({ host: "127.0.0.1", port: Number(new URL(proxy.endpoint).port) })
   const environment = {
     S3_BUCKET: bucket,
-    S3_ENDPOINT: proxy.endpoint,
+    S3_ENDPOINT: `http://127.0.0.1:${link.port}`,
     S3_ACCESS_KEY_ID: server.access_key_id,
     S3_SECRET_ACCESS_KEY: Redacted.value(server.secret_access_key)
   }
-  return { s3: { server, bucket }, environment, proxy }
+  return { s3: { server, bucket }, environment, proxy, link }
 })
 
 export interface StageOptions {
@@ -40,8 +43,8 @@ export class Stage extends Context.Tag("test/Stage")<
     readonly scene: Scene
     /** Between the service and its database. */
     readonly database: TcpProxy
-    /** Between the service and its object store, where that is S3. */
-    readonly s3: FaultProxy
+    /** The service's object store, where that is S3. */
+    readonly s3: Bucket
   }
 >() {
   static readonly layer = ({ environment = {}, times = {}, store = "file" }: StageOptions = {}) =>
@@ -68,7 +71,7 @@ export class Stage extends Context.Tag("test/Stage")<
           database,
           get s3() {
             if (bucket === undefined) throw new Error("this stage's object store is a folder")
-            return bucket.proxy
+            return bucket
           }
         }))
         const defaults = {

@@ -6,7 +6,7 @@ export interface TcpProxy {
   readonly port: number
   /** Drops every connection and refuses new ones. */
   readonly cut: Effect.Effect<void>
-  /** Lets connections through again. */
+  /** Lets connections through again, if they were cut. */
   readonly mend: Effect.Effect<void>
   /** Drops every connection of clients, while those to the server stay for it to find out. */
   readonly abandon: Effect.Effect<void>
@@ -54,7 +54,7 @@ const open = async (upstream: NetConnectOpts) => {
       listener.close()
       drop()
     }),
-    mend: Effect.promise(() => listen(port)),
+    mend: Effect.promise(() => (listener.listening ? Promise.resolve() : listen(port))),
     abandon: Effect.sync(() => {
       for (const client of [...clients]) {
         clients.delete(client)

@@ -61,6 +61,9 @@ const isSent = ({ target, requests }: Episode) => {
 const isTrigger = (episode: Episode) =>
   episode.type === "change" ? isSent(episode) : episode.type !== "key" || episode.key === "Enter"
 
+const changesSomething = ({ requests }: Episode) =>
+  tellingRequests(requests).some(({ method }) => method.toUpperCase() !== "GET")
+
 interface Found {
   readonly classification: Classification
   readonly trigger: Episode
@@ -136,6 +139,8 @@ class LexicalRecognition implements Recognition {
     const parameters = fill(known.action, this.#fields, trigger)
     const required = known.action.parameters.filter(({ required }) => required)
     const filled = required.filter(({ name }) => Object.hasOwn(parameters, name)).length
+    // What opens a form is named as what the form does, and does nothing yet.
+    if (required.length > 0 && filled === 0 && !changesSomething(trigger)) return undefined
     const whole = required.length === 0 ? 1 : filled / required.length
     const clear = second === undefined || score - second.score >= 0.1 ? 1 : 0.85
     const confidence = rounded(score * (0.7 + 0.3 * whole) * clear)

@@ -63,7 +63,9 @@ const urlCandidates = (url: string, trust: number): ReadonlyArray<Candidate> => 
     return [{ words: [...tokens(before), identifier], value: decoded(segment), trust: trust * 0.95 }]
   })
   const asked = [...query].flatMap(([key, value]) =>
-    secret.test(key) || value.includes(REDACTED) ? [] : [{ words: /^(q|s)$/i.test(key) ? ["search"] : tokens(key), value, trust }]
+    secret.test(key) || value.includes(REDACTED)
+      ? []
+      : [{ words: /^(q|s)$/i.test(key) ? ["search"] : tokens(key), value, trust }]
   )
   return [...asked, ...ids]
 }

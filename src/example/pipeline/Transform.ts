@@ -61,11 +61,13 @@ export const toArguments = (mapping: MappingSurface, parameters: Values, propert
   if (mapping.parameters.length === 0) {
     return Object.fromEntries(Object.entries(parameters).filter(([name]) => properties.has(name)))
   }
-  return mapping.parameters.reduce<Values>((made, { action_parameter, tool_parameter, transform }) => {
-    if (!Object.hasOwn(parameters, action_parameter)) return made
+  let made: Values = {}
+  for (const { action_parameter, tool_parameter, transform } of mapping.parameters) {
+    if (!Object.hasOwn(parameters, action_parameter)) continue
     const value = transformed(parameters[action_parameter], transform)
     const isPointer = tool_parameter.startsWith("/") && !properties.has(tool_parameter)
-    const next = isPointer ? placed(made, segments(tool_parameter), value) : { ...made, [tool_parameter]: value }
-    return isObject(next) ? next : made
-  }, {})
+    const next = placed(made, isPointer ? segments(tool_parameter) : [tool_parameter], value)
+    if (isObject(next)) made = next
+  }
+  return made
 }

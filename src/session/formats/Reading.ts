@@ -1,9 +1,10 @@
 import { type DraftEvent, type EventSource, type NoteEvent, TimelineUnreadable } from "../../domain/session/Timeline.ts"
 import type { FileReader, RecordedFile } from "./Adapter.ts"
 import { pathTree } from "./ElementPaths.ts"
-import { JsonElements, walkElements } from "./JsonElements.ts"
+import { JsonElements } from "./JsonElements.ts"
 import { JsonLineReader } from "./JsonLineReader.ts"
 import type { Members } from "./Values.ts"
+import { walkElements } from "./WalkElements.ts"
 
 export type Emit = (event: DraftEvent) => void
 

@@ -1,7 +1,8 @@
 import fc from "fast-check"
 import { describe, expect, it } from "vitest"
 import { pathTree } from "../../../src/session/formats/ElementPaths.ts"
-import { JsonElements, walkElements } from "../../../src/session/formats/JsonElements.ts"
+import { JsonElements } from "../../../src/session/formats/JsonElements.ts"
+import { walkElements } from "../../../src/session/formats/WalkElements.ts"
 import { lengths, writeChunked } from "../../support/Chunked.ts"
 import { readLines } from "../../support/Reading.ts"
 
