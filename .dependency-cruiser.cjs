@@ -42,7 +42,10 @@ module.exports = {
       comment: "domain and api run in a browser: effect and the contract part of @effect/platform only",
       // A workflow's contract is server code that every service may know; no contract of the API imports it.
       from: { path: "^src/(domain|api)/", pathNot: "Workflow\\.ts$" },
-      to: { path: "node_modules/|^(node|bun):|^(fs|path|crypto|os|bun)$", pathNot: "node_modules/(effect|@effect/platform)/" }
+      to: {
+        path: "node_modules/|^(node|bun):|^(fs|path|crypto|os|bun)$",
+        pathNot: "node_modules/(effect|@effect/platform)/"
+      }
     },
     {
       name: "domain-needs-effect-only",

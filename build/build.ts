@@ -9,9 +9,13 @@ const builtInMigrations: BunPlugin = {
   name: "built-in migrations",
   setup(build) {
     build.onLoad({ filter: /platform\/MigrationFiles\.ts$/ }, () => {
-      const names = readdirSync(`${root}migrations`).filter((name) => /^\d{4}_\w+\.ts$/.test(name)).sort()
+      const names = readdirSync(`${root}migrations`)
+        .filter((name) => /^\d{4}_\w+\.ts$/.test(name))
+        .sort()
       const imports = names.map((name, at) => `import m${at} from ${JSON.stringify(`${root}migrations/${name}`)}`)
-      const rows = names.map((name, at) => `{ id: ${Number(name.slice(0, 4))}, name: "${name.slice(5, -3)}", ...m${at} }`)
+      const rows = names.map(
+        (name, at) => `{ id: ${Number(name.slice(0, 4))}, name: "${name.slice(5, -3)}", ...m${at} }`
+      )
       return { loader: "ts", contents: `${imports.join("\n")}\nexport const load = async () => [${rows.join(", ")}]\n` }
     })
   }

@@ -86,10 +86,7 @@ const migrated = Layer.effectDiscard(
     const migrator = yield* Migrator
     yield* database.migrate_on_start ? migrator.up : migrator.assertCurrent
   })
-).pipe(
-  Layer.provide(Migrator.Default),
-  Layer.provide(ownerClient)
-)
+).pipe(Layer.provide(Migrator.Default), Layer.provide(ownerClient))
 
 /** The database, reachable and migrated. */
 export const layer = Layer.provideMerge(probe, appClient).pipe(

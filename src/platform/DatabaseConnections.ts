@@ -26,7 +26,10 @@ export class DatabaseUnreachable extends Schema.TaggedError<DatabaseUnreachable>
 }
 
 /** Finds the database, or starts the bundled one, and waits until it answers. */
-export class DatabaseConnections extends Context.Tag("platform/DatabaseConnections")<DatabaseConnections, Connections>() {
+export class DatabaseConnections extends Context.Tag("platform/DatabaseConnections")<
+  DatabaseConnections,
+  Connections
+>() {
   static readonly layer = Layer.scoped(
     DatabaseConnections,
     Effect.gen(function* () {

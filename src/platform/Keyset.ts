@@ -14,9 +14,7 @@ const notOurs = new BadRequest({
 
 /** The position behind a caller's cursor, or undefined for the first page. */
 export const position = (cursor: string | undefined): Effect.Effect<Keyset | undefined, BadRequest> =>
-  cursor === undefined
-    ? Effect.succeed(undefined)
-    : Effect.mapError(decode(cursor), () => notOurs)
+  cursor === undefined ? Effect.succeed(undefined) : Effect.mapError(decode(cursor), () => notOurs)
 
 /** `and`-able condition for the rows after a position, newest first. */
 export const after = (sql: SqlClient.SqlClient, keyset: Keyset | undefined): Statement.Fragment =>

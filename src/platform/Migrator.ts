@@ -4,10 +4,13 @@ import { DatabaseConnections } from "./DatabaseConnections.ts"
 import { load, type NumberedMigration } from "./MigrationFiles.ts"
 
 /** A migration failed; its transaction was rolled back and nothing of it remains. */
-export class MigrationFailed extends Schema.TaggedError<MigrationFailed>("platform/MigrationFailed")("MigrationFailed", {
-  migration: Schema.String,
-  cause: Schema.Defect
-}) {
+export class MigrationFailed extends Schema.TaggedError<MigrationFailed>("platform/MigrationFailed")(
+  "MigrationFailed",
+  {
+    migration: Schema.String,
+    cause: Schema.Defect
+  }
+) {
   override get message() {
     return `migration ${this.migration} failed and was rolled back: ${String(this.cause)}`
   }
@@ -49,13 +52,15 @@ export class Migrator extends Effect.Service<Migrator>()("platform/Migrator", {
 
     /** Runs the effect in a transaction that no other migrator can interleave with. */
     const locked = <A, E>(effect: Effect.Effect<A, E, SqlClient.SqlClient>) =>
-      sql.withTransaction(
-        Effect.zipRight(
-          // The lock waits for another node's migration, which may take longer than a statement may.
-          Effect.zipRight(sql`set local statement_timeout = 0`, sql`select pg_advisory_xact_lock(${lock})`),
-          effect
+      sql
+        .withTransaction(
+          Effect.zipRight(
+            // The lock waits for another node's migration, which may take longer than a statement may.
+            Effect.zipRight(sql`set local statement_timeout = 0`, sql`select pg_advisory_xact_lock(${lock})`),
+            effect
+          )
         )
-      ).pipe(Effect.provideService(SqlClient.SqlClient, sql))
+        .pipe(Effect.provideService(SqlClient.SqlClient, sql))
 
     const applied = sql<{ id: number; name: string; applied_at: string }>`select * from schema_migrations order by id`
 
@@ -69,7 +74,11 @@ export class Migrator extends Effect.Service<Migrator>()("platform/Migrator", {
             detail: `the database has migration ${label(unknown)}, which this version does not know: start a newer version, or undo it with that version's \`migrate --down\``
           })
         }
-        return known.map(({ id, name }) => ({ id, name, applied_at: rows.find((row) => row.id === id)?.applied_at ?? null }))
+        return known.map(({ id, name }) => ({
+          id,
+          name,
+          applied_at: rows.find((row) => row.id === id)?.applied_at ?? null
+        }))
       }
     )
 
@@ -92,26 +101,28 @@ export class Migrator extends Effect.Service<Migrator>()("platform/Migrator", {
      * `append-only` can be read and added to, never changed.
      */
     const grants = (changed: boolean) =>
-      locked(Effect.gen(function* () {
-        const [owner] = yield* sql<{ role: string }>`select current_user as role`
-        if (owner?.role === app_role) return
-        const [granted] = yield* sql<{ done: boolean }>`
+      locked(
+        Effect.gen(function* () {
+          const [owner] = yield* sql<{ role: string }>`select current_user as role`
+          if (owner?.role === app_role) return
+          const [granted] = yield* sql<{ done: boolean }>`
           select has_table_privilege(${app_role}, 'schema_migrations', 'select') as done`
-        if (granted?.done && !changed) return
-        yield* sql`grant usage on schema public to ${sql(app_role)}`
-        const tables = yield* sql<{ name: string; append_only: boolean }>`
+          if (granted?.done && !changed) return
+          yield* sql`grant usage on schema public to ${sql(app_role)}`
+          const tables = yield* sql<{ name: string; append_only: boolean }>`
           select c.relname as name, coalesce(obj_description(c.oid) like 'append-only%', false) as append_only
           from pg_class c where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p', 'v')
             and c.relowner = current_user::regrole`
-        for (const { name, append_only } of tables) {
-          yield* append_only || name === "schema_migrations"
-            ? sql`revoke update, delete, truncate on ${sql(name)} from ${sql(app_role)}`
-            : sql`grant update, delete on ${sql(name)} to ${sql(app_role)}`
-          yield* name === "schema_migrations"
-            ? sql`grant select on ${sql(name)} to ${sql(app_role)}`
-            : sql`grant select, insert on ${sql(name)} to ${sql(app_role)}`
-        }
-      }))
+          for (const { name, append_only } of tables) {
+            yield* append_only || name === "schema_migrations"
+              ? sql`revoke update, delete, truncate on ${sql(name)} from ${sql(app_role)}`
+              : sql`grant update, delete on ${sql(name)} to ${sql(app_role)}`
+            yield* name === "schema_migrations"
+              ? sql`grant select on ${sql(name)} to ${sql(app_role)}`
+              : sql`grant select, insert on ${sql(name)} to ${sql(app_role)}`
+          }
+        })
+      )
 
     const pending = Effect.map(status, (all) => all.filter(({ applied_at }) => applied_at === null))
 

@@ -17,7 +17,12 @@ export const declared = (): ReadonlyArray<SettingDoc> => docs
 export const setting = <A>(
   name: string,
   read: (name: string) => Config.Config<A>,
-  options: { readonly fallback?: NoInfer<A>; readonly shown: string; readonly description: string; readonly alias?: string }
+  options: {
+    readonly fallback?: NoInfer<A>
+    readonly shown: string
+    readonly description: string
+    readonly alias?: string
+  }
 ): Config.Config<A> => {
   docs.push({ name, fallback: options.shown, description: options.description, secret: false })
   const config = options.alias === undefined ? read(name) : read(name).pipe(absentThen(read(options.alias)))
@@ -48,7 +53,18 @@ const absentThen =
   (self: Config.Config<A>): Config.Config<A> =>
     Config.orElseIf(self, { if: ConfigError.isMissingDataOnly, orElse: () => other })
 
-const units: Record<string, number> = { "": 1, B: 1, KB: 1e3, MB: 1e6, GB: 1e9, TB: 1e12, KIB: 1024, MIB: 1024 ** 2, GIB: 1024 ** 3, TIB: 1024 ** 4 }
+const units: Record<string, number> = {
+  "": 1,
+  B: 1,
+  KB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  TB: 1e12,
+  KIB: 1024,
+  MIB: 1024 ** 2,
+  GIB: 1024 ** 3,
+  TIB: 1024 ** 4
+}
 
 const checked = <A>(name: string, expected: string, parse: (text: string) => A | undefined): Config.Config<A> =>
   Config.mapOrFail(Config.nonEmptyString(name), (text) => {
@@ -80,11 +96,13 @@ export const duration = (name: string): Config.Config<Duration.Duration> =>
   })
 
 /** A whole number within bounds, both inclusive. */
-export const integer = (min: number, max: number) => (name: string): Config.Config<number> =>
-  checked(name, `a whole number from ${min} to ${max}`, (text) => {
-    const value = Number(text)
-    return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined
-  })
+export const integer =
+  (min: number, max: number) =>
+  (name: string): Config.Config<number> =>
+    checked(name, `a whole number from ${min} to ${max}`, (text) => {
+      const value = Number(text)
+      return /^\d+$/.test(text) && value >= min && value <= max ? value : undefined
+    })
 
 export const boolean = (name: string): Config.Config<boolean> =>
   checked(name, "true or false", (text) =>
@@ -92,19 +110,28 @@ export const boolean = (name: string): Config.Config<boolean> =>
   )
 
 /** One of the given words, in any case. */
-export const oneOf = <const A extends string>(...words: ReadonlyArray<A>) => (name: string): Config.Config<A> =>
-  checked(name, `one of ${words.join(", ")}`, (text) => words.find((word) => word.toLowerCase() === text.toLowerCase()))
+export const oneOf =
+  <const A extends string>(...words: ReadonlyArray<A>) =>
+  (name: string): Config.Config<A> =>
+    checked(name, `one of ${words.join(", ")}`, (text) =>
+      words.find((word) => word.toLowerCase() === text.toLowerCase())
+    )
 
 /** A comma-separated list; an empty one when the text is blank. */
 export const list = (name: string): Config.Config<ReadonlyArray<string>> =>
   checked(name, "a comma-separated list", (text) =>
-    text.split(",").map((item) => item.trim()).filter((item) => item !== "")
+    text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== "")
   )
 
-export const url = (...protocols: ReadonlyArray<string>) => (name: string): Config.Config<string> =>
-  checked(name, `a URL that starts with ${protocols.join(" or ")}`, (text) =>
-    URL.canParse(text) && protocols.includes(`${new URL(text).protocol}//`) ? text : undefined
-  )
+export const url =
+  (...protocols: ReadonlyArray<string>) =>
+  (name: string): Config.Config<string> =>
+    checked(name, `a URL that starts with ${protocols.join(" or ")}`, (text) =>
+      URL.canParse(text) && protocols.includes(`${new URL(text).protocol}//`) ? text : undefined
+    )
 
 const compiled = (pattern: string): RegExp | undefined => {
   try {
@@ -123,7 +150,10 @@ const patternList = (text: string): ReadonlyArray<string> => {
   } catch {
     // No JSON: then it is a pattern per line.
   }
-  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "")
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "")
 }
 
 /** Regular expressions, one per line or as a JSON array of strings; none may match the empty text. */

@@ -12,8 +12,16 @@ const environment = setting("APP_ENV", Setting.oneOf("development", "staging", "
 })
 
 const server = Config.all({
-  host: setting("HOST", Config.nonEmptyString, { fallback: "127.0.0.1", shown: "127.0.0.1", description: "address to listen on" }),
-  port: setting("PORT", Setting.integer(0, 65535), { fallback: 8000, shown: "8000", description: "port to listen on; 0 takes a free one" }),
+  host: setting("HOST", Config.nonEmptyString, {
+    fallback: "127.0.0.1",
+    shown: "127.0.0.1",
+    description: "address to listen on"
+  }),
+  port: setting("PORT", Setting.integer(0, 65535), {
+    fallback: 8000,
+    shown: "8000",
+    description: "port to listen on; 0 takes a free one"
+  }),
   cors_origins: setting("CORS_ORIGINS", Setting.list, {
     fallback: [],
     shown: "none",
@@ -47,11 +55,26 @@ const database = Config.all({
     shown: "bundled PostgreSQL",
     description: "PostgreSQL 14 or newer, as the application's role"
   }),
-  db_host: optional("DB_HOST", Config.nonEmptyString, { shown: "–", description: "with the next four: instead of DATABASE_URL" }),
-  db_port: setting("DB_PORT", Setting.integer(1, 65535), { fallback: 5432, shown: "5432", description: "port of DB_HOST" }),
-  db_user: setting("DB_USER", Config.nonEmptyString, { fallback: "tracepipe", shown: "tracepipe", description: "role" }),
+  db_host: optional("DB_HOST", Config.nonEmptyString, {
+    shown: "–",
+    description: "with the next four: instead of DATABASE_URL"
+  }),
+  db_port: setting("DB_PORT", Setting.integer(1, 65535), {
+    fallback: 5432,
+    shown: "5432",
+    description: "port of DB_HOST"
+  }),
+  db_user: setting("DB_USER", Config.nonEmptyString, {
+    fallback: "tracepipe",
+    shown: "tracepipe",
+    description: "role"
+  }),
   db_password: secret("DB_PASSWORD", { shown: "–", description: "password of DB_USER" }),
-  db_name: setting("DB_NAME", Config.nonEmptyString, { fallback: "tracepipe", shown: "tracepipe", description: "database" }),
+  db_name: setting("DB_NAME", Config.nonEmptyString, {
+    fallback: "tracepipe",
+    shown: "tracepipe",
+    description: "database"
+  }),
   database_migration_url: secret("DATABASE_MIGRATION_URL", {
     shown: "DATABASE_DIRECT_URL",
     description: "the same database as the role that owns the tables; migrations run as it"
@@ -60,7 +83,11 @@ const database = Config.all({
     shown: "DATABASE_URL",
     description: "unpooled address, for migrations and session locks, where DATABASE_URL is a pooler"
   }),
-  pool_size: setting("DATABASE_POOL_SIZE", Setting.integer(1, 1000), { fallback: 20, shown: "20", description: "connections kept" }),
+  pool_size: setting("DATABASE_POOL_SIZE", Setting.integer(1, 1000), {
+    fallback: 20,
+    shown: "20",
+    description: "connections kept"
+  }),
   max_overflow: setting("DATABASE_MAX_OVERFLOW", Setting.integer(0, 1000), {
     fallback: 10,
     shown: "10",
@@ -84,11 +111,27 @@ const database = Config.all({
 })
 
 const objects = Config.all({
-  s3_bucket: optional("S3_BUCKET", Config.nonEmptyString, { shown: "files under DATA_DIR", description: "bucket of an S3-compatible store" }),
-  s3_endpoint: optional("S3_ENDPOINT", Setting.url("http://", "https://"), { shown: "AWS", description: "its address, when it is not AWS" }),
-  s3_region: setting("S3_REGION", Config.nonEmptyString, { fallback: "us-east-1", shown: "us-east-1", description: "its region" }),
-  s3_access_key_id: optional("S3_ACCESS_KEY_ID", Config.nonEmptyString, { shown: "AWS default chain", description: "access key" }),
-  s3_secret_access_key: secret("S3_SECRET_ACCESS_KEY", { shown: "AWS default chain", description: "secret of that key" }),
+  s3_bucket: optional("S3_BUCKET", Config.nonEmptyString, {
+    shown: "files under DATA_DIR",
+    description: "bucket of an S3-compatible store"
+  }),
+  s3_endpoint: optional("S3_ENDPOINT", Setting.url("http://", "https://"), {
+    shown: "AWS",
+    description: "its address, when it is not AWS"
+  }),
+  s3_region: setting("S3_REGION", Config.nonEmptyString, {
+    fallback: "us-east-1",
+    shown: "us-east-1",
+    description: "its region"
+  }),
+  s3_access_key_id: optional("S3_ACCESS_KEY_ID", Config.nonEmptyString, {
+    shown: "AWS default chain",
+    description: "access key"
+  }),
+  s3_secret_access_key: secret("S3_SECRET_ACCESS_KEY", {
+    shown: "AWS default chain",
+    description: "secret of that key"
+  }),
   s3_force_path_style: setting("S3_FORCE_PATH_STYLE", Setting.boolean, {
     fallback: false,
     shown: "true with S3_ENDPOINT, else false",
@@ -152,16 +195,37 @@ const observability = Config.all({
     shown: "INFO",
     description: "TRACE, DEBUG, INFO, WARNING, ERROR, FATAL or NONE"
   }),
-  log_format: optional("LOG_FORMAT", Setting.oneOf("text", "json"), { shown: "text on a terminal, else json", description: "text or json" }),
-  log_requests: setting("LOG_REQUESTS", Setting.boolean, { fallback: true, shown: "true", description: "one line per request" }),
-  enable_metrics: setting("ENABLE_METRICS", Setting.boolean, { fallback: true, shown: "true", description: "serve /metrics" }),
+  log_format: optional("LOG_FORMAT", Setting.oneOf("text", "json"), {
+    shown: "text on a terminal, else json",
+    description: "text or json"
+  }),
+  log_requests: setting("LOG_REQUESTS", Setting.boolean, {
+    fallback: true,
+    shown: "true",
+    description: "one line per request"
+  }),
+  enable_metrics: setting("ENABLE_METRICS", Setting.boolean, {
+    fallback: true,
+    shown: "true",
+    description: "serve /metrics"
+  }),
   prometheus_metrics_port: optional("PROMETHEUS_METRICS_PORT", Setting.integer(1, 65535), {
     shown: "same port",
     description: "serve /metrics on a port of its own instead"
   })
 })
 
-const all = Config.all({ app_env: environment, server, data, database, objects, ingest, redaction, examples, observability })
+const all = Config.all({
+  app_env: environment,
+  server,
+  data,
+  database,
+  objects,
+  ingest,
+  redaction,
+  examples,
+  observability
+})
 
 /** Everything that is read from the environment, decoded. */
 export interface Values extends Config.Config.Success<typeof all> {}
@@ -184,7 +248,9 @@ const flatten = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** Replaces `NAME_FILE=/path` by `NAME=<content>` for every declared secret. */
-const withMountedSecrets = (env: Environment): { readonly env: Environment; readonly problems: ReadonlyArray<string> } => {
+const withMountedSecrets = (
+  env: Environment
+): { readonly env: Environment; readonly problems: ReadonlyArray<string> } => {
   const out: Record<string, string | undefined> = { ...env }
   const problems: Array<string> = []
   for (const { name } of Setting.declared().filter((doc) => doc.secret)) {
@@ -200,7 +266,9 @@ const withMountedSecrets = (env: Environment): { readonly env: Environment; read
 const unsafe = (values: Values): ReadonlyArray<string> => {
   if (values.app_env !== "production") return []
   return [
-    ...(values.server.cors_origins.includes("*") ? ["CORS_ORIGINS: `*` is refused in production: name the origins"] : []),
+    ...(values.server.cors_origins.includes("*")
+      ? ["CORS_ORIGINS: `*` is refused in production: name the origins"]
+      : [])
   ]
 }
 
@@ -215,14 +283,25 @@ export const decode = (environment: Environment): Effect.Effect<Values, Configur
       value === undefined || value.trim() === "" ? [] : [[name, value] as const]
     )
     const provider = ConfigProvider.fromMap(new Map(present), { pathDelim: "\u0000" })
-    const values = yield* provider.load(all).pipe(
-      Effect.mapError((error) => new ConfigurationInvalid({ problems: [...problems, ...flatten(error)] }))
-    )
+    const values = yield* provider
+      .load(all)
+      .pipe(Effect.mapError((error) => new ConfigurationInvalid({ problems: [...problems, ...flatten(error)] })))
     const found = [...problems, ...unsafe(values)]
     return found.length > 0 ? yield* new ConfigurationInvalid({ problems: found }) : values
   })
 
-const prefixes = ["S3_", "DATABASE_", "DB_", "UPLOAD_", "LOG_", "MAX_SESSION", "MAX_FILES", "PROMETHEUS_", "BOOTSTRAP_", "REDACT_"]
+const prefixes = [
+  "S3_",
+  "DATABASE_",
+  "DB_",
+  "UPLOAD_",
+  "LOG_",
+  "MAX_SESSION",
+  "MAX_FILES",
+  "PROMETHEUS_",
+  "BOOTSTRAP_",
+  "REDACT_"
+]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */
 export const unknownVariables = (environment: Environment): ReadonlyArray<string> => {
@@ -237,7 +316,11 @@ export const effective = (environment: Environment) =>
   Setting.declared().map((doc) => {
     const given = environment[doc.name] ?? (doc.secret ? environment[`${doc.name}_FILE`] : undefined)
     const isSet = given !== undefined && given.trim() !== ""
-    return { name: doc.name, value: !isSet ? doc.fallback : doc.secret ? "<redacted>" : given, source: isSet ? "environment" : "default" }
+    return {
+      name: doc.name,
+      value: !isSet ? doc.fallback : doc.secret ? "<redacted>" : given,
+      source: isSet ? "environment" : "default"
+    }
   })
 
 /** The decoded configuration of this process. */

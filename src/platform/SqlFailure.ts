@@ -13,7 +13,8 @@ export const violates = (error: SqlError.SqlError, constraint: string): boolean 
   field(error.cause, "constraint") === constraint
 
 const connectionCodes = /^(08...|57P0[123]|53300|ECONN\w+|ENOENT|EPIPE|ENOTFOUND|EAI_AGAIN|ETIMEDOUT|EHOSTUNREACH)$/
-const connectionMessages = /connection terminated|timeout exceeded when trying to connect|connection timeout|Client has encountered a connection error/i
+const connectionMessages =
+  /connection terminated|timeout exceeded when trying to connect|connection timeout|Client has encountered a connection error/i
 
 /** True when the failure says that the database is away or overloaded, not that a statement is wrong. */
 export const isConnectionFailure = (error: unknown): boolean => {

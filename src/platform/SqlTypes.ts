@@ -4,7 +4,8 @@ const timestamptz = 1184
 const bigint = 20
 
 /** `2026-01-02 03:04:05.678+00` as ISO 8601; the service runs its sessions in UTC. */
-const toIso = (text: string) => (text.endsWith("+00") ? `${text.slice(0, -3).replace(" ", "T")}Z` : new Date(text).toISOString())
+const toIso = (text: string) =>
+  text.endsWith("+00") ? `${text.slice(0, -3).replace(" ", "T")}Z` : new Date(text).toISOString()
 
 /**
  * How values arrive from PostgreSQL: points in time as ISO text, so that one schema reads the row

@@ -29,7 +29,9 @@ export class Removals extends Effect.Service<Removals>()("session/Removals", {
         store.removePrefix(removal.prefix),
         orDefect(Effect.asVoid(sql`delete from object_removals where id = ${removal.id}`))
       ).pipe(
-        Effect.catchAllCause((cause) => Effect.logWarning(`objects below ${removal.prefix} are left to the collector`, cause))
+        Effect.catchAllCause((cause) =>
+          Effect.logWarning(`objects below ${removal.prefix} are left to the collector`, cause)
+        )
       )
 
     const noted = Rows.all(Removal, sql`select id, prefix from object_removals order by created_at limit 1000`)

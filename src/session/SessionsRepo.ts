@@ -184,6 +184,19 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
         )
       )
 
-    return { insert, suiteVisible, exists, list, find, update, remove, files, file, storagePath, recordTimeline, forgetKey } as const
+    return {
+      insert,
+      suiteVisible,
+      exists,
+      list,
+      find,
+      update,
+      remove,
+      files,
+      file,
+      storagePath,
+      recordTimeline,
+      forgetKey
+    } as const
   })
 }) {}

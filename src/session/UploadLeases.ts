@@ -56,12 +56,12 @@ export class UploadLeases extends Effect.Service<UploadLeases>()("session/Upload
         const begun = yield* clocks
         /** A row may be there. */
         let asked = false
-        /** The row was there, and tells from now on whether the upload has been alive all the time. */
-        let leased = false
+        /** Whether the row was there the last time; from then on it tells whether the upload is alive. */
+        let leased: boolean | undefined
         // Both clocks, for one of them stops while the machine sleeps and the other can be set.
         const isYoung = Effect.map(clocks, (now) => now.every((at, which) => at - (begun[which] ?? 0) < lease_ms))
         const renewed = Effect.gen(function* () {
-          if (!leased && !(yield* isYoung)) return false
+          if (leased === false || (leased === undefined && !(yield* isYoung))) return false
           asked = true
           leased = yield* renew(id, org_id)
           return leased
@@ -75,7 +75,7 @@ export class UploadLeases extends Effect.Service<UploadLeases>()("session/Upload
         )
         const beats = Effect.repeat(beat, { schedule: Schedule.spaced(times.renew), while: (held) => held })
         yield* Effect.forkScoped(Effect.delay(beats, times.quiet))
-        return Effect.suspend(() => (leased ? renewed : isYoung))
+        return Effect.suspend(() => (leased === undefined ? isYoung : renewed))
       })
 
     /** Of the given ids those that no session row and no lease speaks for, and none did lately. */

@@ -13,7 +13,13 @@ import { CurrentPrincipal, type Principal, scope, withPolicy } from "../domain/P
 import { describe } from "../domain/Problem.ts"
 import { type Format, IdempotencyMismatch, suiteMissing, type UnknownFormat } from "../domain/session/Session.ts"
 import { Id } from "../platform/Id.ts"
-import { type ObjectBatch, ObjectStore, type ObjectStoreFull, type ObjectStoreUnavailable, type ObjectWriter } from "../platform/ObjectStore.ts"
+import {
+  type ObjectBatch,
+  ObjectStore,
+  type ObjectStoreFull,
+  type ObjectStoreUnavailable,
+  type ObjectWriter
+} from "../platform/ObjectStore.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { archiveSink, type Compression, encodedSink } from "./ArchiveIntake.ts"

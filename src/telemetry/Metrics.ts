@@ -14,7 +14,11 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
     })
     const active = new Gauge({ name: "tracepipe_http_requests_active", help: "Requests being answered", registers })
     const uploads = new Gauge({ name: "tracepipe_uploads_active", help: "Uploads being taken", registers })
-    const uploadBytes = new Counter({ name: "tracepipe_upload_bytes_total", help: "Bytes of accepted sessions", registers })
+    const uploadBytes = new Counter({
+      name: "tracepipe_upload_bytes_total",
+      help: "Bytes of accepted sessions",
+      registers
+    })
     const refusedUploads = new Counter({
       name: "tracepipe_uploads_refused_total",
       help: "Uploads refused or cut off, by reason",
