@@ -4,8 +4,9 @@ import type { LoadOptions, LoadResult } from "./load/Requests.ts"
 import { type Benchmark, interleaved, ratioRow } from "./support/Benchmark.ts"
 import { answering, bun, freePort, result, start, withFolder } from "./support/Children.ts"
 
-const ROUNDS = 9
-const WARM_UPS = 3
+/** Many and short, because the difference is small beside what a busy machine does from one second to the next. */
+const ROUNDS = 31
+const WARM_UPS = 5
 
 export const auth: Benchmark = {
   name: "auth",
@@ -27,7 +28,7 @@ export const auth: Benchmark = {
         const load = async (path: string) => {
           // The open route gets the same header: its bytes are no part of the middleware.
           const headers = { "x-api-key": api_key }
-          const options: LoadOptions = { base_url, path, headers, clients: 32, seconds: 3, status: 200 }
+          const options: LoadOptions = { base_url, path, headers, clients: 32, seconds: 1, status: 200 }
           return (await result<LoadResult>("load/Requests.ts", options)).per_second
         }
         const samples = await interleaved(

@@ -6,9 +6,9 @@ import { type Benchmark, interleaved, ratioRow } from "./support/Benchmark.ts"
 import { answering, bun, freePort, result, start, withFolder } from "./support/Children.ts"
 import { startService } from "./support/Service.ts"
 
-const ROUNDS = 7
+const ROUNDS = 15
 /** Until the compiler has seen enough of either side: a busy machine gives it little time. */
-const WARM_UPS = 6
+const WARM_UPS = 12
 
 /** A database of the floor's own on the server that the service started. */
 const ownDatabase = async (data_dir: string): Promise<Pg.PoolConfig> => {
@@ -45,7 +45,7 @@ export const ingestSmall: Benchmark = {
             headers: { "x-api-key": service.api_key },
             upload: { suite_id: service.suite_id, bytes: 20_000 },
             clients: 32,
-            seconds: 4,
+            seconds: 2,
             status: 201
           }
           return (await result<LoadResult>("load/Requests.ts", options)).per_second

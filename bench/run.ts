@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises"
 import { auth } from "./Auth.ts"
 import { coldStart } from "./ColdStart.ts"
 import { ingestSmall } from "./IngestSmall.ts"
-import { type Measured, machine, report } from "./support/Report.ts"
+import { load, type Measured, machine, report } from "./support/Report.ts"
 import { upload } from "./Upload.ts"
 import { uploadRss } from "./UploadRss.ts"
 
@@ -32,13 +32,10 @@ const earlier = async (): Promise<ReadonlyArray<Measured>> =>
 
 for (const { name, about, run } of benchmarks.filter((one) => names.length === 0 || names.includes(one.name))) {
   console.log(`${name} …`)
-  const measured: Measured = {
-    name,
-    about,
-    date: new Date().toISOString().slice(0, 10),
-    machine: await machine(),
-    rows: await run()
-  }
+  const before = load()
+  const rows = await run()
+  const date = new Date().toISOString().slice(0, 10)
+  const measured: Measured = { name, about, date, machine: await machine(), load: (before + load()) / 2, rows }
   const others = (await earlier()).filter((one) => one.name !== name)
   const order = benchmarks.map((one) => one.name)
   const all = [...others, measured].toSorted((one, other) => order.indexOf(one.name) - order.indexOf(other.name))

@@ -54,7 +54,10 @@ export const interleaved = async (rounds: number, { ours, floor }: Pair, warm_up
   return samples
 }
 
-/** A row whose figure is the ratio of the medians, both in something where more is better. */
+/**
+ * A row whose figure is the median of the rounds' ratios, both sides in something where more is
+ * better: of what slows the machine for longer than a round, both of its sides get the same.
+ */
 export const ratioRow = (
   what: string,
   unit: string,
@@ -64,7 +67,7 @@ export const ratioRow = (
   what,
   unit,
   ...samples,
-  figure: median(samples.ours) / median(samples.floor),
+  figure: median(samples.ours.map((ours, round) => ours / (samples.floor[round] ?? Number.NaN))),
   target: target === undefined ? undefined : { kind: "at_least", unit: "×", ...target }
 })
 

@@ -1,4 +1,4 @@
-import { availableParallelism, tmpdir, totalmem } from "node:os"
+import { availableParallelism, loadavg, tmpdir, totalmem } from "node:os"
 import { median, type Row, type Target } from "./Benchmark.ts"
 
 /** One benchmark's latest run. */
@@ -7,6 +7,8 @@ export interface Measured {
   readonly about: string
   readonly date: string
   readonly machine: string
+  /** Processes that wanted to run, a minute's average, while it was measured: what is above the cores is not ours. */
+  readonly load: number
   readonly rows: ReadonlyArray<Row>
 }
 
@@ -17,6 +19,9 @@ export const machine = async (): Promise<string> => {
   const memory = Math.round(totalmem() / 1024 ** 3)
   return `${availableParallelism()} cores, ${memory} GiB, ${file_system}, Bun ${Bun.version}`
 }
+
+/** The last minute's load; ours is two or three processes. */
+export const load = (): number => loadavg()[0] ?? Number.NaN
 
 const rounded = (value: number) => (value >= 100 ? value.toFixed(0) : value >= 10 ? value.toFixed(1) : value.toFixed(2))
 
@@ -45,18 +50,18 @@ const line = (name: string, row: Row): string => {
 
 /** The results as a Markdown page. */
 export const report = (all: ReadonlyArray<Measured>): string => {
-  const runs = [...new Set(all.map(({ date, machine: on }) => `${date}, on ${on}`))]
   return [
     "# Benchmarks",
     "",
-    "Written by `bun run bench [name…]`; samples are in `results.json`. Both sides are measured in the same run, in turns; the table shows medians.",
-    "",
-    `Measured ${runs.join("; ")}.`,
+    "Written by `bun run bench [name…]`; samples are in `results.json`. Both sides are measured in the same run, in turns; the table shows medians, and as figure the median of the rounds' ratios. The load is the kernel's, for a minute, before and after: a machine that has nothing else to do shows one to three, and figures that were taken far above that say little about times, and less than they should about ratios.",
     "",
     "| benchmark | what | Tracepipe | floor | figure | must (aim) | outcome |",
     "|---|---|---|---|---|---|---|",
     ...all.flatMap(({ name, rows }) => rows.map((row) => line(name, row))),
     "",
-    ...all.flatMap(({ name, about }) => [`**${name}.** ${about}`, ""])
+    ...all.flatMap(({ name, about, date, machine: on, load: beside }) => [
+      `**${name}.** ${about} Measured ${date} on ${on}, at a load of ${rounded(beside)}.`,
+      ""
+    ])
   ].join("\n")
 }

@@ -20,7 +20,7 @@ export const oneShot = <Name extends string, R, E, A>(command: Command.Command<N
       Effect.provide(toStderr),
       // The runtime ends an interrupted program with 0. Everything that was open is closed by now.
       Effect.onInterrupt(() =>
-        Effect.sync(() => {
+        Effect.sync((): void => {
           console.error("tracepipe: interrupted")
           process.exit(INTERRUPTED)
         })

@@ -1,6 +1,9 @@
 import { Deferred, Duration, Effect, Layer } from "effect"
 import { Settings } from "../platform/Settings.ts"
 
+// A request is left when its answer is made; the server gets it in the same turn of the event loop.
+const answersGiven = Effect.promise(() => new Promise<void>((resolve) => setImmediate(resolve)))
+
 /** Knows how many requests are being answered, and whether the service is on its way out. */
 export class Lifecycle extends Effect.Service<Lifecycle>()("http/Lifecycle", {
   effect: Effect.gen(function* () {
@@ -16,7 +19,7 @@ export class Lifecycle extends Effect.Service<Lifecycle>()("http/Lifecycle", {
     }
     const drain = Effect.suspend(() => {
       draining = true
-      return active === 0 ? Effect.void : Deferred.await(idle)
+      return active === 0 ? Effect.void : Effect.zipRight(Deferred.await(idle), answersGiven)
     })
     return { enter, leave, drain, isDraining: () => draining, active: () => active } as const
   })
@@ -32,6 +35,8 @@ export const drainOnShutdown = Layer.scopedDiscard(
     const lifecycle = yield* Lifecycle
     yield* Effect.addFinalizer(() =>
       lifecycle.drain.pipe(
+        // A finalizer is not interruptible, and what is not cannot be timed out either.
+        Effect.interruptible,
         Effect.timeoutFail({ duration: server.shutdown_timeout, onTimeout: () => "timeout" }),
         Effect.catchAll(() =>
           Effect.logWarning(

@@ -1,6 +1,43 @@
-import { Clock, Duration, Effect, Fiber, Schedule } from "effect"
+import { Duration, Effect } from "effect"
 import { BadRequest } from "../domain/Errors.ts"
 import { UploadTimeout } from "../domain/session/Session.ts"
+
+/**
+ * Ends a reader's wait once no byte came for `idle`. A timer and not a fiber: most bodies are there
+ * at once, and for them a race of fibers would cost more than all the reading.
+ */
+class IdleWatch {
+  readonly #limit: number
+  readonly #timer: ReturnType<typeof setInterval>
+  #waiting_since: number | undefined
+  ended = false
+
+  constructor(reader: ReadableStreamDefaultReader<Uint8Array>, idle: Duration.Duration) {
+    this.#limit = Duration.toMillis(idle)
+    this.#timer = setInterval(
+      () => {
+        // Counted from a fixed point: setting the machine's clock ends no upload.
+        if (this.#waiting_since === undefined || performance.now() - this.#waiting_since <= this.#limit) return
+        this.ended = true
+        // The reader holds the promise of its next chunk: cancelling settles it.
+        reader.cancel().catch(() => undefined)
+      },
+      Math.min(1000, this.#limit)
+    )
+  }
+
+  waiting(): void {
+    this.#waiting_since = performance.now()
+  }
+
+  taking(): void {
+    this.#waiting_since = undefined
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
 
 /**
  * Reads a body chunk by chunk with back-pressure: the next chunk is asked for when the last was
@@ -11,18 +48,13 @@ export const drain = <E, R>(
   idle: Duration.Duration,
   take: (chunk: Uint8Array) => Effect.Effect<void, E, R>
 ): Effect.Effect<void, E | UploadTimeout | BadRequest, R> =>
-  Effect.gen(function* () {
-    // Nanoseconds, for they are counted from a fixed point: setting the machine's clock ends no upload.
-    const clock = yield* Effect.clock
-    const limit = BigInt(Math.ceil(Duration.toMillis(idle) * 1e6))
+  Effect.suspend(() => {
     const reader = body.getReader()
-    let waitingSince: bigint | undefined
-    let stopped = false
+    const watch = new IdleWatch(reader, idle)
 
-    const cancel = Effect.promise(() => reader.cancel().catch(() => undefined))
     const next = Effect.tryPromise({
       try: () => {
-        waitingSince = clock.unsafeCurrentTimeNanos()
+        watch.waiting()
         return reader.read()
       },
       catch: () => new BadRequest({ detail: "the body ended before its declared length" })
@@ -30,24 +62,14 @@ export const drain = <E, R>(
     const loop = Effect.gen(function* () {
       while (true) {
         const { done, value } = yield* next
-        waitingSince = undefined
-        if (stopped) return yield* new UploadTimeout({ seconds: Math.round(Duration.toSeconds(idle)) })
+        watch.taking()
+        if (watch.ended) return yield* new UploadTimeout({ seconds: Math.round(Duration.toSeconds(idle)) })
         if (done) return
         yield* take(value)
       }
     })
-    // It ends the reading instead of racing with it: whoever interrupts a race is not kept waiting for
-    // the sides, and what `take` has begun must have ended before anything is cleaned up.
-    const watch = Effect.flatMap(Clock.currentTimeNanos, (now) => {
-      if (waitingSince === undefined || now - waitingSince <= limit) return Effect.void
-      stopped = true
-      return cancel
-    }).pipe(Effect.repeat({ schedule: Schedule.spaced(Duration.min(Duration.seconds(1), idle)), until: () => stopped }))
-
-    // No scope of its own: what `take` opens belongs to the caller's, and outlives the reading.
-    const watching = yield* Effect.fork(watch)
-    return yield* loop.pipe(
-      Effect.onExit((exit) => (exit._tag === "Success" ? Effect.void : cancel)),
-      Effect.ensuring(Fiber.interrupt(watching))
-    )
+    return Effect.onExit(loop, (exit) => {
+      watch.stop()
+      return exit._tag === "Success" ? Effect.void : Effect.promise(() => reader.cancel().catch(() => undefined))
+    })
   })

@@ -65,7 +65,7 @@ it.scoped("what fails ends with 1, and says what to do", () =>
   Effect.gen(function* () {
     const { code, stdout, stderr } = yield* run(["doctor"], {
       DATABASE_URL: "postgres://tracepipe@127.0.0.1:1/tracepipe",
-      DATA_DIR: "/proc/tracepipe",
+      DATA_DIR: "/dev/null/data",
       BOOTSTRAP_API_KEY: "secret",
       S3_BUCKET: "recordings",
       S3_ENDPOINT: "http://127.0.0.1:1",
@@ -76,7 +76,7 @@ it.scoped("what fails ends with 1, and says what to do", () =>
     const failed = findings(stdout).flatMap(([status, what]) => (status === "fail" ? [what] : []))
     expect(failed).toEqual([
       expect.stringMatching(/BOOTSTRAP_API_KEY .* — `tracepipe keys generate`/),
-      expect.stringMatching(/^data folder: \/proc\/tracepipe .* — .*DATA_DIR/),
+      expect.stringMatching(/^data folder: \/dev\/null\/data .* — .*DATA_DIR/),
       expect.stringMatching(/^database: .*ECONNREFUSED.* — .*DATABASE_URL/),
       expect.stringMatching(/^object store: bucket recordings at http:\/\/127\.0\.0\.1:1.* — .*S3_ENDPOINT/)
     ])

@@ -3,7 +3,7 @@ import { appendFile, mkdir, readdir, readFile, symlink, truncate, writeFile } fr
 import { createServer } from "node:net"
 import { dirname, join } from "node:path"
 import { expect, it, layer } from "@effect/vitest"
-import { Effect, Schedule, Schema } from "effect"
+import { Effect, Schedule, Schema, TestServices } from "effect"
 import { Session } from "../../src/domain/session/Session.ts"
 import * as KeyFormat from "../../src/identity/KeyFormat.ts"
 import { faultProxy } from "../support/FaultProxy.ts"
@@ -81,7 +81,7 @@ layer(TestServer.layer())("tracepipe upload", (it) => {
       const root = yield* folder
       const files = {
         "input_events.jsonl": events,
-        "screenshots/0001.png": new Uint8Array([0x89, 0x50, 0x4e, 0x47, ...randomBytes(3 * MIB)]),
+        "screenshots/0001.png": Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), randomBytes(3 * MIB)]),
         "notes/日本 'é' \"100%\".txt": "any name",
         "notes/empty.txt": ""
       }
@@ -152,7 +152,7 @@ layer(TestServer.layer())("tracepipe upload", (it) => {
         Effect.repeat(health, {
           until: ({ active_uploads }) => active_uploads === wanted,
           schedule: Schedule.spaced("20 millis")
-        })
+        }).pipe(TestServices.provideLive)
       yield* uploads(1)
       child.kill("SIGINT")
       expect(yield* Effect.promise(() => child.exited)).toBe(130)

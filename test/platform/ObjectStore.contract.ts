@@ -273,7 +273,7 @@ export const contract = <E>(name: string, options: ContractOptions<E>) =>
           const writer = yield* batch.writer("file", type)
           yield* writer.write(bytesOf(17 * MIB))
           yield* Deferred.succeed(under_way, undefined)
-          yield* Effect.forever(writer.write(bytesOf(MIB)))
+          return yield* Effect.forever(writer.write(bytesOf(MIB)))
         }).pipe(Effect.scoped)
         const fiber = yield* Effect.fork(upload)
         yield* Deferred.await(under_way)
@@ -361,7 +361,8 @@ export const contract = <E>(name: string, options: ContractOptions<E>) =>
         for (let turn = 0; turn < 20; turn++) {
           const [first = new Uint8Array(0)] = yield* collect(Stream.take(yield* objects.read(`${prefix}file`), 1))
           expect(digest(first)).toBe(digest(bytes.subarray(0, first.length)))
-          yield* objects.read(`${prefix}file`)
+          // Opened and never read: it must not keep a connection.
+          expect(yield* objects.read(`${prefix}file`)).toBeDefined()
         }
         yield* same(`${prefix}file`, bytes)
         yield* objects.removePrefix(prefix)

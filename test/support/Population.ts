@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { type Call, type Endpoint, endpoints, send } from "./Contract.ts"
 import type { Caller } from "./Organizations.ts"
+import { TestServer } from "./TestServer.ts"
 
 /** One thing of each kind that an organization can have: an id by the name of its type. */
 export type Ids = Readonly<Record<string, string>>
@@ -91,7 +92,9 @@ const makers: Readonly<Record<string, Maker>> = {
 
 /** A request that the endpoint takes. */
 interface Sample {
-  readonly call: (ids: Ids) => Call
+  readonly call?: (ids: Ids) => Call
+  /** The status that its example must be in for the request to be taken. */
+  readonly given?: string
 }
 
 const described = () => ({ json: { description: unique() } })
@@ -114,8 +117,8 @@ const samples: Readonly<Record<string, Sample>> = {
   },
   "action_tool_maps.update": { call: () => ({ json: { name: unique() } }) },
   "examples.review": { call: () => ({ json: { decision: "reject" } }) },
-  "examples.retry": { call: () => ({}) },
-  "examples.cancel": { call: () => ({}) },
+  "examples.retry": { given: "FAILED" },
+  "examples.cancel": { given: "PENDING" },
   "models.update": { call: () => ({ json: { context_window: 1000 } }) }
 }
 
@@ -176,14 +179,21 @@ export const requestOf = (endpoint: Endpoint, ids: Ids): Call => {
       `${endpoint.name} has no sample: add a request that it takes to \`samples\` in test/support/Population.ts`
     )
   }
-  const call = sample?.call(ids) ?? {}
+  const call = sample?.call?.(ids) ?? {}
   return { ...call, path: { ...pathOf(endpoint, ids), ...call.path } }
 }
 
-/** The same, certain to be taken: what it deletes is made for it alone, and nothing else needs it. */
+/** The same, certain to be taken: what it deletes, or wants in some state, is made for it alone. */
 export const sampleOf = (endpoint: Endpoint, ids: Ids, caller: Caller) =>
   Effect.gen(function* () {
-    const kind = endpoint.method === "DELETE" ? (endpoint.pathParameters.at(-1)?.kind ?? "") : ""
+    const given = sampleFor(endpoint)?.given
+    const isOwn = endpoint.method === "DELETE" || given !== undefined
+    const kind = isOwn ? (endpoint.pathParameters.at(-1)?.kind ?? "") : ""
     const maker = makers[kind]
-    return requestOf(endpoint, maker === undefined ? ids : { ...ids, [kind]: yield* created(maker, ids, caller) })
+    const id = maker === undefined ? "" : yield* created(maker, ids, caller)
+    if (given !== undefined) {
+      const { sql } = yield* TestServer
+      yield* Effect.orDie(sql`update examples set status = ${given} where id = ${id}`)
+    }
+    return requestOf(endpoint, maker === undefined ? ids : { ...ids, [kind]: id })
   })

@@ -1,8 +1,7 @@
-import { connect, type Socket } from "node:net"
-import { connect as connectTls } from "node:tls"
+import { type ClientRequest, request as httpRequest, type IncomingMessage } from "node:http"
+import { request as httpsRequest } from "node:https"
 import { Deferred, Effect, Schema, Stream } from "effect"
 import { ServiceUnreachable } from "../Remote.ts"
-import { type Answer, answerIn } from "./HttpAnswer.ts"
 
 export interface Outgoing<E> {
   readonly url: URL
@@ -12,6 +11,11 @@ export interface Outgoing<E> {
   readonly bytes: Stream.Stream<Uint8Array, E>
   /** Told after each chunk how many bytes it had. */
   readonly sent: (bytes: number) => void
+}
+
+export interface Answer {
+  readonly status: number
+  readonly body: string
 }
 
 /** The connection was made, and broke before any answer came: nobody knows whether the server has it all. */
@@ -32,89 +36,80 @@ const ANSWER_WITHIN = "30 minutes"
 
 const reasonOf = (cause: Error) => ("code" in cause ? String(cause.code) : cause.message)
 
-const socketTo = ({ protocol, hostname, port }: URL): Socket => {
-  const host = hostname.replace(/^\[(.*)\]$/, "$1")
-  return protocol === "https:"
-    ? connectTls({ host, port: Number(port || 443), servername: host })
-    : connect({ host, port: Number(port || 80) })
-}
-
-/** A connection whose answer, or failure, arrives in `answered`. */
-const opened = (url: URL) =>
+/** An open request whose answer, or failure, arrives in `answered`. */
+const opened = ({ url, headers, size_bytes }: Outgoing<unknown>) =>
   Effect.gen(function* () {
-    const answered = yield* Deferred.make<Answer, Broken>()
-    const settle = (outcome: Effect.Effect<Answer, Broken>) => Deferred.unsafeDone(answered, outcome)
+    const answered = yield* Deferred.make<IncomingMessage, Broken>()
     let isConnected = false
-    let reason = "closed without an answer"
-    let received = Buffer.alloc(0)
-    const broken = (why: string) =>
+    const broken = (reason: string) =>
       isConnected
-        ? new ConnectionLost({ url: url.origin, reason: why })
-        : new ServiceUnreachable({ url: url.origin, reason: why })
-    const look = (ended: boolean) => {
-      const answer = answerIn(received, ended)
-      if (answer !== undefined) settle(Effect.succeed(answer))
-      else if (ended) settle(Effect.fail(broken(reason)))
-    }
-    const socket = yield* Effect.acquireRelease(
+        ? new ConnectionLost({ url: url.origin, reason })
+        : new ServiceUnreachable({ url: url.origin, reason })
+    const request = yield* Effect.acquireRelease(
       Effect.sync(() => {
-        const socket = socketTo(url)
-        socket.on(url.protocol === "https:" ? "secureConnect" : "connect", () => {
-          isConnected = true
+        const start = url.protocol === "https:" ? httpsRequest : httpRequest
+        const request = start(url, {
+          method: "POST",
+          agent: false,
+          // Asked to close, a server that refuses early does so at once, and its answer is lost to the next write.
+          headers: { ...headers, "content-length": size_bytes, connection: "keep-alive" }
         })
-        socket.on("data", (chunk: Buffer) => {
-          received = Buffer.concat([received, chunk])
-          look(received.length > MAX_ANSWER)
-        })
-        // A server that has seen enough answers and closes: the write that fails then is not the
-        // end of it, the answer may still be on its way up to here.
-        socket.on("error", (cause) => {
-          reason = reasonOf(cause)
-        })
-        socket.on("close", () => look(true))
-        return socket
+        request.on("socket", (socket) => socket.on("connect", () => (isConnected = true)))
+        request.on("response", (answer) => Deferred.unsafeDone(answered, Effect.succeed(answer)))
+        request.on("error", (cause) => Deferred.unsafeDone(answered, Effect.fail(broken(reasonOf(cause)))))
+        request.on("close", () => Deferred.unsafeDone(answered, Effect.fail(broken("closed without an answer"))))
+        return request
       }),
-      (socket) => Effect.sync(() => socket.destroy())
+      (request) => Effect.sync(() => request.destroy())
     )
-    return { socket, answered, broken }
+    return { request, answered, broken }
   })
 
 /** Gives a chunk to the socket, and returns when its bytes are needed no more. */
-const write = (socket: Socket, chunk: Uint8Array) =>
-  // A write that fails never returns: the connection's end decides what came of the request.
-  Effect.async<void>((resume) => {
-    socket.write(chunk, (error) => {
-      if (error === undefined || error === null) resume(Effect.void)
-    })
-  })
+const write = (request: ClientRequest, chunk: Uint8Array) =>
+  // A write that fails fails the request: its error says more than the callback's.
+  Effect.async<void>((resume) => void request.write(chunk, () => resume(Effect.void)))
 
-const head = ({ url, headers, size_bytes }: Outgoing<unknown>) => {
-  const all = { host: url.host, connection: "close", "content-length": String(size_bytes), ...headers }
-  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}`)
-  return Buffer.from(`POST ${url.pathname}${url.search} HTTP/1.1\r\n${lines.join("\r\n")}\r\n\r\n`, "latin1")
-}
+const text = (answer: IncomingMessage, broken: (reason: string) => Broken) =>
+  Effect.tryPromise({
+    try: async () => {
+      const chunks: Array<Buffer> = []
+      let size = 0
+      for await (const chunk of answer) {
+        chunks.push(chunk)
+        size += chunk.length
+        if (size > MAX_ANSWER) throw new Error("the answer has no end")
+      }
+      return Buffer.concat(chunks).toString()
+    },
+    catch: (cause) => broken(cause instanceof Error ? reasonOf(cause) : String(cause))
+  })
 
 /**
  * Sends one request whose body is streamed with a declared length and with back-pressure. An answer
- * that comes before the body was sent ends the sending: the server has seen enough. The HTTP clients
- * at hand lose such an answer when the server closes after it, so this one speaks to the socket.
+ * that comes before the body was sent ends the sending: the server has seen enough.
  */
 export const post = <E>(outgoing: Outgoing<E>): Effect.Effect<Answer, E | Broken> =>
   Effect.gen(function* () {
-    const { socket, answered, broken } = yield* opened(outgoing.url)
+    const { request, answered, broken } = yield* opened(outgoing)
     const late = (what: string) => () => broken(what)
-    const given = (chunk: Uint8Array) =>
-      Effect.timeoutFail(write(socket, chunk), { duration: TAKE_WITHIN, onTimeout: late("it takes no more bytes") })
     const sending = Stream.runForEach(outgoing.bytes, (chunk) =>
       Effect.zipRight(
-        given(chunk),
+        Effect.timeoutFail(write(request, chunk), { duration: TAKE_WITHIN, onTimeout: late("it takes no more bytes") }),
         Effect.sync(() => outgoing.sent(chunk.length))
       )
     )
-    const answer = Effect.timeoutFail(Deferred.await(answered), {
+    const waiting = Effect.timeoutFail(Deferred.await(answered), {
       duration: ANSWER_WITHIN,
       onTimeout: late("no answer within 30 minutes")
     })
-    const all = Effect.zipRight(Effect.zipRight(given(head(outgoing)), sending), answer)
-    return yield* Effect.raceFirst(Deferred.await(answered), all)
+    const all = Effect.zipRight(
+      sending,
+      Effect.suspend(() => {
+        request.end()
+        return waiting
+      })
+    )
+    const answer = yield* Effect.raceFirst(Deferred.await(answered), all)
+    return { status: answer.statusCode ?? 0, body: yield* text(answer, broken) }
   }).pipe(Effect.scoped)
