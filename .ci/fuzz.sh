@@ -8,6 +8,7 @@ command -v schemathesis >/dev/null || { echo "fuzz: schemathesis is not installe
 work=$(mktemp -d)
 bun=node_modules/.bin/bun
 server=
+: >"$work/log"
 stop() {
   if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
   rm -rf "$work"

@@ -9,6 +9,8 @@ export default defineConfig({
     root: path(".."),
     include: ["test/**/*.test.ts"],
     globalSetup: ["test/support/globalSetup.ts"],
+    // A machine that others use too may be slow for a moment.
+    retry: process.env.CI ? 2 : 0,
     testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: "forks",

@@ -94,12 +94,12 @@ export const uploadCommand = Command.make("upload", options, ({ path, suite, jso
     if (bundle.skipped > 0)
       yield* note(`left out ${bundle.skipped} hidden files, links or other things that are no files`)
     const headers = { "x-api-key": api_key, "content-type": form.content_type, "idempotency-key": randomUUID() }
-    const answer = yield* withProgress(form.size_bytes, (progress) =>
-      sendTwice(
-        { ...form, url: new URL(`${base_url}/v1/sessions`), headers, sent: progress.sent },
-        progress.restart
-      ).pipe(Effect.onInterrupt(() => Console.error(progress.isWhole() ? unconfirmed : cutOff)))
-    )
+    const answer = yield* withProgress({
+      total: form.size_bytes,
+      work: ({ sent, restart }) =>
+        sendTwice({ ...form, url: new URL(`${base_url}/v1/sessions`), headers, sent }, restart),
+      interrupted: (sent_all) => Console.error(sent_all ? unconfirmed : cutOff)
+    })
     const session = yield* recorded(base_url, answer)
     const about = `${session.format}, ${counted(session.file_count)}, ${size(session.size_bytes)}`
     yield* Console.log(json ? answer.body : `recorded session ${session.id} (${about})`)

@@ -48,28 +48,31 @@ export const drain = <E, R>(
   idle: Duration.Duration,
   take: (chunk: Uint8Array) => Effect.Effect<void, E, R>
 ): Effect.Effect<void, E | UploadTimeout | BadRequest, R> =>
-  Effect.suspend(() => {
-    const reader = body.getReader()
-    const watch = new IdleWatch(reader, idle)
-
-    const next = Effect.tryPromise({
-      try: () => {
-        watch.waiting()
-        return reader.read()
-      },
-      catch: () => new BadRequest({ detail: "the body ended before its declared length" })
-    })
-    const loop = Effect.gen(function* () {
-      while (true) {
-        const { done, value } = yield* next
-        watch.taking()
-        if (watch.ended) return yield* new UploadTimeout({ seconds: Math.round(Duration.toSeconds(idle)) })
-        if (done) return
-        yield* take(value)
-      }
-    })
-    return Effect.onExit(loop, (exit) => {
+  Effect.acquireUseRelease(
+    Effect.sync(() => {
+      const reader = body.getReader()
+      return { reader, watch: new IdleWatch(reader, idle) }
+    }),
+    ({ reader, watch }) => {
+      const next = Effect.tryPromise({
+        try: () => {
+          watch.waiting()
+          return reader.read()
+        },
+        catch: () => new BadRequest({ detail: "the body ended before its declared length" })
+      })
+      return Effect.gen(function* () {
+        while (true) {
+          const { done, value } = yield* next
+          watch.taking()
+          if (watch.ended) return yield* new UploadTimeout({ seconds: Math.round(Duration.toSeconds(idle)) })
+          if (done) return
+          yield* take(value)
+        }
+      })
+    },
+    ({ reader, watch }, exit) => {
       watch.stop()
       return exit._tag === "Success" ? Effect.void : Effect.promise(() => reader.cancel().catch(() => undefined))
-    })
-  })
+    }
+  )

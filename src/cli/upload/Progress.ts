@@ -24,11 +24,15 @@ interface Moment {
   readonly columns: number
 }
 
+/** Before that the rate says nothing yet. */
+const SETTLED_MS = 1000
+
 /** One line that fits the terminal: bar, percent, bytes, rate, time left. */
 export const bar = ({ sent, total, elapsed_ms, columns }: Moment): string => {
   const done = total === 0 ? 1 : sent / total
   const rate = elapsed_ms === 0 ? 0 : (sent / elapsed_ms) * 1000
-  const left = done >= 1 ? "waiting for the service" : rate === 0 ? "" : `${span((total - sent) / rate)} left`
+  const ahead = rate === 0 || elapsed_ms < SETTLED_MS ? "" : `${span((total - sent) / rate)} left`
+  const left = done >= 1 ? "waiting for the service" : ahead
   const figures = ` ${String(Math.floor(done * 100)).padStart(3)} %  ${size(sent)} of ${size(total)}  ${size(rate)}/s  ${left}`
   const width = Math.min(30, columns - figures.length - 3)
   const filled = Math.round(done * width)
@@ -48,34 +52,38 @@ export const note = (text: string) =>
     if (isTerminal()) process.stderr.write(`${CLEAR}${text}\n`)
   })
 
-export interface Progress {
-  readonly sent: (bytes: number) => void
-  readonly restart: () => void
-  readonly isWhole: () => boolean
+interface Watched<A, E, R> {
+  readonly total: number
+  /** Tells of each part that it sent, and of beginning again. */
+  readonly work: (progress: {
+    readonly sent: (bytes: number) => void
+    readonly restart: () => void
+  }) => Effect.Effect<A, E, R>
+  /** What to do when the work is interrupted, which may be after all was sent. */
+  readonly interrupted: (sent_all: boolean) => Effect.Effect<void>
 }
 
-/** Counts the bytes that pass, and on a terminal shows them while the work runs. */
-export const withProgress = <A, E, R>(
-  total: number,
-  work: (progress: Progress) => Effect.Effect<A, E, R>
-): Effect.Effect<A, E, R> =>
-  Effect.gen(function* () {
-    const state = { sent: 0, since: yield* Clock.currentTimeMillis }
+/** Counts the bytes that the work sends, and on a terminal shows them while it runs. */
+export const withProgress = <A, E, R>({ total, work, interrupted }: Watched<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Clock.currentTimeMillis, (since) => {
+    let sent = 0
     const draw = Effect.map(Clock.currentTimeMillis, (now) => {
       const columns = process.stderr.columns || 80
-      process.stderr.write(`${CLEAR}${bar({ sent: state.sent, total, elapsed_ms: now - state.since, columns })}`)
+      process.stderr.write(`${CLEAR}${bar({ sent, total, elapsed_ms: now - since, columns })}`)
     })
     const shown = Effect.repeat(draw, Schedule.spaced("100 millis")).pipe(
       Effect.ensuring(Effect.sync(() => process.stderr.write(CLEAR)))
     )
-    if (isTerminal()) yield* Effect.forkScoped(shown)
-    return yield* work({
+    const working = work({
       sent: (bytes) => {
-        state.sent += bytes
+        sent += bytes
       },
       restart: () => {
-        state.sent = 0
-      },
-      isWhole: () => state.sent === total
+        sent = 0
+      }
     })
-  }).pipe(Effect.scoped)
+    return Effect.zipRight(isTerminal() ? Effect.forkScoped(shown) : Effect.void, working).pipe(
+      Effect.scoped,
+      Effect.onInterrupt(() => interrupted(sent === total))
+    )
+  })

@@ -122,7 +122,7 @@ const lastSignOfLife = (s3: S3Api, upload: OpenUpload): Effect.Effect<Date, S3Fa
       })
     )
   ).pipe(
-    Stream.runFold(upload.initiated, (latest, date) => (date > latest ? date : latest)),
+    Stream.runFold(upload.initiated, (latest, date) => (date.getTime() > latest.getTime() ? date : latest)),
     // It was completed or aborted meanwhile, or the store has no such operation.
     Effect.catchIf(
       (error) => error.code === "NoSuchUpload" || isNotImplemented(error),
