@@ -11,9 +11,11 @@ const program = make({ base_url }).pipe(
     onSuccess: ({ status }) => `alive: ${status}`,
     onFailure: (error) => `failed: ${error._tag}`
   }),
-  Effect.map((text) => {
-    document.body.textContent = text
-  }),
+  Effect.tap((text) =>
+    Effect.sync(() => {
+      document.body.textContent = text
+    })
+  ),
   Effect.provide(FetchHttpClient.layer)
 )
 
