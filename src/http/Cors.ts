@@ -21,7 +21,11 @@ export const cors = (origins: ReadonlyArray<string>): (<E, R>(app: HttpApp.Defau
       "x-request-id",
       "range",
       "if-range",
-      "if-none-match"
+      "if-none-match",
+      // W3C Trace Context and B3, which the derived client sends with every request.
+      "traceparent",
+      "tracestate",
+      "b3"
     ],
     exposedHeaders: [
       "x-request-id",

@@ -105,8 +105,11 @@ export class Migrator extends Effect.Service<Migrator>()("platform/Migrator", {
         Effect.gen(function* () {
           const [owner] = yield* sql<{ role: string }>`select current_user as role`
           if (owner?.role === app_role) return
+          // A table without rights is what a kill between a migration and its grants leaves behind.
           const [granted] = yield* sql<{ done: boolean }>`
-          select has_table_privilege(${app_role}, 'schema_migrations', 'select') as done`
+          select not exists (select from pg_class c where c.relnamespace = 'public'::regnamespace
+            and c.relkind in ('r', 'p', 'v') and c.relowner = current_user::regrole
+            and not has_table_privilege(${app_role}, c.oid, 'select')) as done`
           if (granted?.done && !changed) return
           yield* sql`grant usage on schema public to ${sql(app_role)}`
           const tables = yield* sql<{ name: string; append_only: boolean }>`
@@ -138,6 +141,7 @@ export class Migrator extends Effect.Service<Migrator>()("platform/Migrator", {
 
     /** Undoes every migration above `to`, newest first. Answers the names of those that it undid. */
     const down = Effect.fn("Migrator.down")(function* (to: number) {
+      yield* status
       yield* locked(table)
       const names: Array<string> = []
       for (const migration of known.toReversed().filter(({ id }) => id > to)) {
