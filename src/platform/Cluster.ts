@@ -17,9 +17,8 @@ import { Settings } from "./Settings.ts"
  * The tables are made by a migration, as the role that owns them; the library would make them again,
  * which PostgreSQL refuses to a role without that right even where they are there.
  */
-const withoutTables = Statement.setTransformer((statement, sql) =>
+const withoutTables: Statement.Statement.Transformer = (statement, sql) =>
   Effect.succeed(/^\s*create\s+table\s/i.test(statement.compile()[0]) ? sql`select 1` : statement)
-)
 
 /**
  * One address for all that share the advisory locks: who has the locks runs the jobs, and a new process
@@ -43,8 +42,9 @@ const config = Layer.unwrapEffect(
   })
 )
 
+// While it is built only: a transformer that stayed would look at every statement of the service.
 const storage = Layer.merge(SqlMessageStorage.layer, Layer.orDie(SqlRunnerStorage.layer)).pipe(
-  Layer.provide(withoutTables)
+  Layer.locally(Statement.currentTransformer, Option.some(withoutTables))
 )
 
 /**

@@ -17,6 +17,7 @@ const bucket = (name: string, { objects, ingest }: Values) =>
           secret_access_key: objects.s3_secret_access_key,
           force_path_style: Option.getOrElse(objects.s3_force_path_style, () => objects.s3_endpoint !== undefined),
           part_buffers: ingest.upload_concurrency,
+          largest_object: ingest.max_session_bytes,
           request_timeout: Duration.seconds(60)
         })
     )

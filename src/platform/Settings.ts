@@ -153,7 +153,7 @@ const ingest = Config.all({
   upload_concurrency: setting("UPLOAD_CONCURRENCY", Setting.integer(1, 1024), {
     fallback: 8,
     shown: "8",
-    description: "part buffers (8 to 16 MiB each) that all uploads to S3 share; further ones wait"
+    description: "part buffers of 8 MiB that all uploads to S3 share; further ones wait"
   }),
   upload_idle_timeout: setting("UPLOAD_IDLE_TIMEOUT", Setting.duration, {
     fallback: Duration.seconds(60),

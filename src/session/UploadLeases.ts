@@ -1,5 +1,5 @@
 import { SqlClient } from "@effect/sql"
-import { Clock, Duration, Effect, Schedule, Schema } from "effect"
+import { Clock, Duration, Effect, Schedule, Schema, Scope } from "effect"
 import type { OrganizationId, SessionId } from "../domain/Ids.ts"
 import * as Rows from "../platform/Rows.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -10,10 +10,18 @@ const interval = (duration: Duration.Duration) => `${Duration.toMillis(duration)
 const Named = Schema.Struct({ id: Schema.String })
 
 /** Milliseconds on the clock that cannot be set, and on the one on the wall. */
-const clocks = Effect.zipWith(Clock.currentTimeNanos, Clock.currentTimeMillis, (nanos, wall) => [
-  Number(nanos / 1_000_000n),
-  wall
-])
+const clocks = Effect.zipWith(
+  Clock.currentTimeNanos,
+  Clock.currentTimeMillis,
+  (nanos, wall) => [Number(nanos / 1_000_000n), wall] as const
+)
+
+/** An upload that is under way. */
+interface Held {
+  /** When its lease has to be taken or renewed next, on the clock that cannot be set. */
+  due: number
+  readonly beat: Effect.Effect<void>
+}
 
 /**
  * Says, for uploads that take long, that they are alive. Every node's collector asks here before it
@@ -21,10 +29,24 @@ const clocks = Effect.zipWith(Clock.currentTimeNanos, Clock.currentTimeMillis, (
  * what a collector once held to be dead stays so.
  */
 export class UploadLeases extends Effect.Service<UploadLeases>()("session/UploadLeases", {
-  effect: Effect.gen(function* () {
+  scoped: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const times = yield* UploadTimes
     const lease_ms = Duration.toMillis(times.lease)
+    const quiet_ms = Duration.toMillis(times.quiet)
+    const renew_ms = Duration.toMillis(times.renew)
+    const live = new Set<Held>()
+
+    // One fiber for all: most uploads are over before they need a lease, and a fiber each would cost
+    // small ones more than their reading.
+    const beatAll = Effect.gen(function* () {
+      const [now] = yield* clocks
+      const due = [...live].filter((held) => held.due <= now)
+      for (const held of due) held.due = now + renew_ms
+      yield* Effect.forEach(due, (held) => held.beat, { concurrency: 8, discard: true })
+    })
+    const often = Duration.millis(Math.min(quiet_ms, renew_ms) / 10)
+    yield* Effect.forkScoped(Effect.repeat(beatAll, Schedule.spaced(often)))
 
     /** False when the lease had ended before: then it stays so. */
     const renew = (id: SessionId, org_id: OrganizationId) =>
@@ -69,12 +91,22 @@ export class UploadLeases extends Effect.Service<UploadLeases>()("session/Upload
         const beat = Effect.catchAllDefect(renewed, (defect) =>
           Effect.as(Effect.logWarning("could not renew an upload's lease; trying again", defect), true)
         )
-        yield* Effect.addFinalizer(() =>
-          // A lease that stays behind ends by itself.
-          asked ? Effect.catchAllDefect(release(id), () => Effect.void) : Effect.void
+        const held: Held = {
+          due: begun[0] + quiet_ms,
+          beat: Effect.map(beat, (alive) => {
+            if (!alive) live.delete(held)
+          })
+        }
+        live.add(held)
+        // The scope's own: the one of `Effect` brings the fiber's state along, which costs more than the finalizer.
+        yield* Scope.addFinalizer(
+          yield* Effect.scope,
+          Effect.suspend(() => {
+            live.delete(held)
+            // A lease that stays behind ends by itself.
+            return asked ? Effect.catchAllDefect(release(id), () => Effect.void) : Effect.void
+          })
         )
-        const beats = Effect.repeat(beat, { schedule: Schedule.spaced(times.renew), while: (held) => held })
-        yield* Effect.forkScoped(Effect.delay(beats, times.quiet))
         return Effect.suspend(() => (leased === undefined ? isYoung : renewed))
       })
 

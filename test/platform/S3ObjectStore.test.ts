@@ -85,7 +85,7 @@ layer(world, { excludeTestServices: true, timeout: "60 seconds" })("S3ObjectStor
         (turn) => (turn % 3 === 0 ? answer(503, "SlowDown") : undefined),
         storeLarge(prefix)
       )
-      expect(count).toBe(4)
+      expect(count).toBe(7)
       expect(yield* readAll(`${prefix}large`)).toHaveLength(40 * MIB)
       yield* remove(prefix)
     })
@@ -181,6 +181,7 @@ layer(world, { excludeTestServices: true, timeout: "60 seconds" })("S3ObjectStor
           secret_access_key: Redacted.make("s"),
           force_path_style: true,
           part_buffers: 4,
+          largest_object: 1024 * MIB,
           request_timeout: TIMEOUT
         })
       )
@@ -319,7 +320,6 @@ layer(world, { excludeTestServices: true, timeout: "60 seconds" })("S3ObjectStor
   )
 
   it("chooses parts of one size that are few enough", () => {
-    expect(partSize(undefined)).toBe(16 * MIB)
     expect(partSize(1)).toBe(8 * MIB)
     expect(partSize(80_000 * MIB)).toBe(8 * MIB)
     expect(partSize(80_000 * MIB + 1)).toBe(9 * MIB)

@@ -100,7 +100,8 @@ export const optionsFor = (server: S3Server, bucket: string): Omit<S3Options, "p
   region: "us-east-1",
   access_key_id: server.access_key_id,
   secret_access_key: server.secret_access_key,
-  force_path_style: true
+  force_path_style: true,
+  largest_object: 10 * 1024 ** 3
 })
 
 if (import.meta.main) {

@@ -1,4 +1,4 @@
-import { Effect, type Scope } from "effect"
+import { Effect, Scope } from "effect"
 import { FirstFailure } from "../FirstFailure.ts"
 import type { ObjectBatch } from "../ObjectStore.ts"
 import { abandonable, disk } from "./Disk.ts"
@@ -27,7 +27,9 @@ export const fileBatch = (store: FileStore, prefix: string): Effect.Effect<Objec
       Effect.catchAll((error) => Effect.logWarning("an uncommitted batch stays until it is collected", error)),
       Effect.annotateLogs("prefix", prefix)
     )
-    yield* Effect.addFinalizer(() =>
+    // The scope's own: the one of `Effect` brings the fiber's state along, which costs more than the finalizer.
+    yield* Scope.addFinalizer(
+      yield* Effect.scope,
       Effect.andThen(
         failure.close,
         Effect.unless(removed, () => committed)

@@ -13,8 +13,10 @@ export interface S3Options {
   readonly access_key_id?: string | undefined
   readonly secret_access_key?: Redacted.Redacted | undefined
   readonly force_path_style: boolean
-  /** The most part buffers, of 16 MiB each, held at once by all uploads. */
+  /** The most part buffers, of 8 MiB each, held at once by all uploads. */
   readonly part_buffers: number
+  /** Bytes that no object exceeds; chooses the part size where the length is not known. */
+  readonly largest_object: number
   /** The longest that one attempt of one request may take: a part has to go through in it. */
   readonly request_timeout: Duration.Duration
 }
@@ -85,6 +87,7 @@ export interface SendOptions {
 export interface S3Api {
   readonly bucket: string
   readonly request_timeout: Duration.Duration
+  readonly largest_object: number
   /** Whether what is sent has to be signed too: TLS guards it already. */
   readonly signs_payload: boolean
   /** Sends a command, with retries; interruption aborts the request. */
@@ -133,6 +136,7 @@ export const makeS3Api = (options: S3Options): Effect.Effect<S3Api, never, Scope
     (client) => ({
       bucket: options.bucket,
       request_timeout: options.request_timeout,
+      largest_object: options.largest_object,
       signs_payload: options.endpoint?.startsWith("http:") ?? false,
       send: (operation, command) =>
         Effect.tryPromise({ try: (abortSignal) => command(client, { abortSignal }), catch: failure(operation) })

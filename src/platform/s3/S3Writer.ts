@@ -77,12 +77,16 @@ export class S3Writer implements ObjectWriter {
     return taken
   }
 
+  #partSize(): number {
+    return partSize(this.#draft.size_hint ?? this.#batch.s3.largest_object)
+  }
+
   #makeRoom(): Effect.Effect<unknown, ObjectStoreError> {
     if (this.#buffer !== undefined)
       return this.#buffer.small ? this.#outgrow(this.#buffer) : this.#sendPart(this.#buffer)
     const { size_hint } = this.#draft
     const small = this.#parts === 0 && (size_hint ?? 0) <= SMALL_LIMIT
-    return small ? this.#take("small", size_hint || FIRST_SMALL) : this.#take("part", partSize(size_hint))
+    return small ? this.#take("small", size_hint || FIRST_SMALL) : this.#take("part", this.#partSize())
   }
 
   /**
@@ -111,7 +115,7 @@ export class S3Writer implements ObjectWriter {
       small.bytes.set(content)
       return Effect.void
     }
-    return Effect.flatMap(this.#take("part", partSize(this.#draft.size_hint)), (part) => {
+    return Effect.flatMap(this.#take("part", this.#partSize()), (part) => {
       part.bytes.set(content)
       this.#batch.held.delete(small)
       return small.release
