@@ -1,5 +1,6 @@
 // `bun run bench [name…]`: measures, and brings results.json and RESULTS.md up to date.
 import { readFile, writeFile } from "node:fs/promises"
+import { accuracy } from "./Accuracy.ts"
 import { auth } from "./Auth.ts"
 import { coldStart } from "./ColdStart.ts"
 import { ingestSmall } from "./IngestSmall.ts"
@@ -7,7 +8,7 @@ import { load, type Measured, machine, report } from "./support/Report.ts"
 import { upload } from "./Upload.ts"
 import { uploadRss } from "./UploadRss.ts"
 
-const benchmarks = [upload, uploadRss, ingestSmall, auth, coldStart]
+const benchmarks = [upload, uploadRss, ingestSmall, auth, coldStart, accuracy]
 const results = new URL("results.json", import.meta.url)
 const table = new URL("RESULTS.md", import.meta.url)
 

@@ -22,7 +22,9 @@ const pages: ReadonlyArray<string> = ["/docs"]
 const toPattern = (template: string) =>
   new RegExp(`^${template.replaceAll(".", "\\.").replaceAll(/\{\w+\}/g, "[^/]+")}$`)
 
-const resources: ReadonlyArray<Resource> = [
+const isLiteral = ({ template }: Resource) => !template.includes("{")
+
+const all: ReadonlyArray<Resource> = [
   ...Object.entries(document.paths).map(([template, item]) => ({
     template,
     pattern: toPattern(template),
@@ -38,6 +40,9 @@ const resources: ReadonlyArray<Resource> = [
     operations: [{ method: "GET", parameters: new Set<string>(), takesJson: false }]
   }))
 ]
+
+// A path that is named as it is means itself, as for the router, and no id of that name.
+const resources = [...all.filter(isLiteral), ...all.filter((one) => !isLiteral(one))]
 
 const resource = (path: string) => resources.find(({ pattern }) => pattern.test(path))
 

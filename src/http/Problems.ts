@@ -33,7 +33,10 @@ const unreadable = ({ cause }: HttpServerError.RequestError) =>
 /** What the framework and the platform fail with, as errors of the contract; undefined: a fault of ours. */
 const translate = (error: unknown, method: string, path: string) => {
   if (describe(error) !== undefined) return error
-  if (error instanceof HttpApiError.HttpApiDecodeError) return decodeFailure(error, method, path)
+  // The router takes `DELETE /v1/examples/export` for the example of that name.
+  const isMisrouted = allowedMethods(path)?.includes(method) === false
+  if (error instanceof HttpApiError.HttpApiDecodeError)
+    return isMisrouted ? unrouted(method, path) : decodeFailure(error, method, path)
   if (error instanceof HttpServerError.RouteNotFound) return unrouted(method, path)
   if (error instanceof HttpServerError.RequestError) return unreadable(error)
   return isConnectionFailure(error)

@@ -38,6 +38,7 @@ layer(TestServer.layer())("a problem document", (it) => {
       for (const [method, path, allow] of [
         ["DELETE", "/v1/suites", "POST, PUT, GET, HEAD"],
         ["POST", "/v1/users/me", "GET, HEAD"],
+        ["DELETE", "/v1/examples/export", "GET, HEAD"],
         ["PUT", `/v1/suites/${Bun.randomUUIDv7()}`, "GET, HEAD, PATCH, DELETE"],
         ["OPTIONS", "/v1/info", "GET, HEAD"],
         ["POST", "/docs", "GET, HEAD"]

@@ -51,18 +51,25 @@ const enough = 0.4
 /** Fields that wait for what sends them; older ones are no part of it. */
 const maxFields = 60
 
-/** A value that was sent by itself, such as a ticked box or a search while typing, is a deed; others wait for their form. */
-const isSent = ({ target, requests }: Episode) => {
-  const sent = tellingRequests(requests)
-  const alone = /^(checkbox|radio|switch|searchbox|option|menuitem\w*)$/.test(target?.role ?? "")
-  return sent.length > 0 && (alone || /^(checkbox|radio|search)$/.test(target?.input_type ?? ""))
+const changesSomething = ({ requests }: Episode) =>
+  tellingRequests(requests).some(({ method }) => method.toUpperCase() !== "GET")
+
+/**
+ * A value that was sent by itself is a deed: a ticked box, a search while typing, a choice that changes
+ * something at once. Others wait for their form.
+ */
+const isSent = (episode: Episode) => {
+  const { target, requests } = episode
+  const [role, input_type] = [target?.role ?? "", target?.input_type ?? ""]
+  if (/^(combobox|listbox|slider)$/.test(role) || /^(select-one|select-multiple|range)$/.test(input_type)) {
+    return changesSomething(episode)
+  }
+  const alone = /^(checkbox|radio|switch|searchbox|option|menuitem\w*)$/.test(role)
+  return tellingRequests(requests).length > 0 && (alone || /^(checkbox|radio|search)$/.test(input_type))
 }
 
 const isTrigger = (episode: Episode) =>
   episode.type === "change" ? isSent(episode) : episode.type !== "key" || episode.key === "Enter"
-
-const changesSomething = ({ requests }: Episode) =>
-  tellingRequests(requests).some(({ method }) => method.toUpperCase() !== "GET")
 
 interface Found {
   readonly classification: Classification

@@ -9,6 +9,8 @@ const MAX_REQUESTS = 20
 const MAX_WAITING = 3
 /** A form that is sent by itself so long after a click or a key was not sent by it. */
 const SUBMIT_MS = 2000
+/** Enter in a field makes the browser click the form's button, at once. */
+const IMPLICIT_MS = 100
 
 interface Draft {
   from_seq: number
@@ -22,9 +24,11 @@ interface Draft {
   readonly requests: Array<Episode["requests"][number]>
   /** Of a trace: the pointer events and the click of one press have one. */
   readonly interaction: unknown
+  /** It began with Enter in a field. */
+  readonly isKey: boolean
 }
 
-const finished = ({ interaction: _interaction, ...draft }: Draft): Episode =>
+const finished = ({ interaction: _interaction, isKey: _isKey, ...draft }: Draft): Episode =>
   isPasswordTarget(draft.target) ? { ...draft, value: null } : draft
 
 const elapsed = (from: string | null, to: string | null): number =>
@@ -79,7 +83,8 @@ export class Normaliser {
       key: action.type === "key" ? event.key : null,
       url: event.url ?? this.#page,
       requests: [],
-      interaction: action.interaction
+      interaction: action.interaction,
+      isKey: action.isKey === true
     }
     const keeps =
       action.type === "click" && this.#last?.type === "click" && isSameTarget(this.#last.target, event.target)
@@ -106,16 +111,24 @@ export class Normaliser {
     const last = this.#last
     if (last === undefined) return false
     const isSame = isSameTarget(last.target, event.target)
+    const isImplied = last.isKey && elapsed(last.at, event.at) <= IMPLICIT_MS
     if (action.interaction !== undefined && action.interaction === last.interaction) {
       last.to_seq = event.seq
       return true
     }
     switch (action.type) {
       case "change":
+        // What the field holds is told before it is sent; it was typed already.
+        if (isImplied && isSame) break
         if (last.type !== "change" || !(isSame || event.target === null)) return false
         last.value = typed(last.value, event)
         break
       case "click":
+        if (isImplied) {
+          // The button says what is sent.
+          last.target = event.target ?? last.target
+          break
+        }
         if (!action.isDouble || last.type !== "click" || !isSame) return false
         this.#joinClicks()
         break

@@ -23,7 +23,7 @@ const synonyms: ReadonlyArray<ReadonlyArray<string>> = [
   ["start", "begin", "launch", "run"],
   ["stop", "end", "halt", "pause"],
   ["book", "reserve", "schedule"],
-  ["share", "invite"],
+  ["share", "invite", "invitation"],
   ["cart", "basket", "bag"],
   ["quantity", "qty", "amount", "count"],
   ["email", "mail"],
@@ -77,7 +77,7 @@ export const stem = (word: string): string => {
   }
   if (word.endsWith("ies") && word.length > 4) return `${word.slice(0, -3)}y`
   if (/(ss|x|ch|sh|z)es$/.test(word)) return word.slice(0, -2)
-  if (word.endsWith("s") && !word.endsWith("ss") && !word.endsWith("us")) return word.slice(0, -1)
+  if (word.endsWith("s") && !word.endsWith("ss") && !word.endsWith("us")) return stem(word.slice(0, -1))
   if (word.endsWith("ing") && word.length > 5) return cut(3)
   if (word.endsWith("ed") && word.length > 4) return cut(2)
   return word
