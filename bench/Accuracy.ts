@@ -173,7 +173,7 @@ const pageOf = (sections: ReadonlyArray<string>, sessions: number, deeds: number
   [
     "# Accuracy",
     "",
-    `Written by \`bun run bench accuracy\`: ${deeds} labelled actions in ${sessions} recordings that a real browser made of ${apps} small web applications (\`bench/accuracy\`: \`Apps.ts\` serves them, \`Record.ts\` records what \`Scripts.ts\` does, \`labels.json\` says what was meant, \`Surfaces.ts\` are the suites). An action counts when it is there in the right place of the order; a parameter when its action does and its value is the labelled one.`,
+    `Written by \`bun run bench accuracy\`: ${deeds} labelled actions in ${sessions} recordings that a real browser made of ${apps} small web applications (\`bench/accuracy\`: \`Apps.ts\` serves them, \`Record.ts\` records what \`Scripts.ts\` does, \`labels.json\` says what was meant, \`Surfaces.ts\` are the suites). An action counts when it is there in the right place of the order; a parameter when its action does and its value is the labelled one. Four rules of the classifier were corrected after its first run over 67 of them (F1 then: 92.2 % of actions, 91.0 % of parameters), so no part of the set is unseen but the last four sessions of the coffee shop.`,
     "",
     ...sections,
     ""

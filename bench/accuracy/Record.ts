@@ -40,6 +40,24 @@ for (const script of scripts) {
   await writeFile(`${target}/network_traffic.jsonl`, text(network_traffic))
   console.log(`${script.name}: ${input_events.length} input events, ${network_traffic.length} requests`)
 }
+// What `tracepipe demo` uploads is the coffee shop's part of it.
+const demo = await Promise.all(
+  scripts
+    .filter(({ app }) => app === "coffee")
+    .map(async ({ name, description }) => {
+      const read = async (file: string) =>
+        (await Bun.file(folder(`recordings/${name}/${file}`)).text())
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line))
+      return {
+        description,
+        input_events: await read("input_events.jsonl"),
+        network_traffic: await read("network_traffic.jsonl")
+      }
+    })
+)
+await writeFile(folder("../../src/cli/demo/recordings.json"), `${JSON.stringify(demo)}\n`)
 const labels = scripts.map(({ name, app, description, labels }) => ({ name, app, description, labels }))
 await writeFile(folder("labels.json"), `${JSON.stringify(labels, null, 2)}\n`)
 await browser.close()

@@ -65,6 +65,8 @@ const listen = () => {
     const element = event.target instanceof Element ? event.target : undefined
     const field = element as HTMLInputElement | undefined
     const isField = element !== undefined && /^(INPUT|SELECT|TEXTAREA)$/.test(element.tagName)
+    // What is typed is told by the field; of the keys only those that do something.
+    if (event instanceof KeyboardEvent && event.key.length === 1 && !event.ctrlKey && !event.metaKey) return
     const isSecret = field?.type === "password"
     const isToggle = field?.type === "checkbox"
     const hasValue = isField && (type === "input" || type === "change")

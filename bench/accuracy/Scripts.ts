@@ -223,6 +223,83 @@ export const scripts: ReadonlyArray<Script> = [
     ]
   ),
   script(
+    "coffee",
+    "by-search",
+    "Look for something with almond, take two, pick up at nine",
+    async (page) => {
+      await type(page, "#q", "almo")
+      await settled(page)
+      await page.waitForSelector(card("Espresso"), { state: "detached" })
+      await page.fill(`${card("Almond Croissant")} .quantity`, "2")
+      await page.click(`${card("Almond Croissant")} .add`)
+      await settled(page)
+      await order(page, "Yuki Tan", "yuki@example.com", "09:00")
+    },
+    [
+      ["search_menu", { query: "almo" }],
+      ["add_to_cart", { product: "Almond Croissant", size: "medium", quantity: 2 }],
+      ["place_order", { name: "Yuki Tan", email: "yuki@example.com", pickup_time: "09:00" }]
+    ]
+  ),
+  script(
+    "coffee",
+    "one-espresso",
+    "One small espresso",
+    async (page) => {
+      await page.click(`${card("Espresso")} .size`)
+      await page.selectOption(`${card("Espresso")} .size`, "small")
+      await page.keyboard.press("Escape")
+      await page.click(`${card("Espresso")} .add`)
+      await settled(page)
+    },
+    [["add_to_cart", { product: "Espresso", size: "small", quantity: 1 }]]
+  ),
+  script(
+    "coffee",
+    "wrong-code",
+    "Try two promo codes on a cold brew, then order",
+    async (page) => {
+      await page.selectOption(`${card("Cold Brew")} .size`, "large")
+      await page.click(`${card("Cold Brew")} .add`)
+      await settled(page)
+      await type(page, "[name=code]", "SUMER")
+      await page.click("#promo button")
+      await settled(page)
+      await page.fill("[name=code]", "")
+      await type(page, "[name=code]", "SUMMER")
+      await page.click("#promo button")
+      await settled(page)
+      await order(page, "Femi", "femi@example.com", "12:15")
+    },
+    [
+      ["add_to_cart", { product: "Cold Brew", size: "large", quantity: 1 }],
+      ["apply_promo_code", { code: "SUMER" }],
+      ["apply_promo_code", { code: "SUMMER" }],
+      ["place_order", { name: "Femi", email: "femi@example.com", pickup_time: "12:15" }]
+    ]
+  ),
+  script(
+    "coffee",
+    "swap",
+    "Swap a croissant for banana bread",
+    async (page) => {
+      await page.click(`${card("Almond Croissant")} .add`)
+      await settled(page)
+      await page.click("#cart .remove")
+      await settled(page)
+      await page.mouse.wheel(0, 500)
+      await page.click(`${card("Banana Bread")} .add`)
+      await settled(page)
+      await order(page, "Sam Reed", "sam@example.com", "08:00")
+    },
+    [
+      ["add_to_cart", { product: "Almond Croissant", size: "medium", quantity: 1 }],
+      ["remove_from_cart", { product: "Almond Croissant" }],
+      ["add_to_cart", { product: "Banana Bread", size: "medium", quantity: 1 }],
+      ["place_order", { name: "Sam Reed", email: "sam@example.com", pickup_time: "08:00" }]
+    ]
+  ),
+  script(
     "tracker",
     "report",
     "Report that the calendar forgets time zones, urgently, and give it to grace",

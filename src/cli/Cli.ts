@@ -1,6 +1,7 @@
 import { CliConfig, Command } from "@effect/cli"
 import { Effect, type Layer } from "effect"
 import type { ConfigurationInvalid, Settings } from "../platform/Settings.ts"
+import { demoCommand } from "./DemoCommand.ts"
 import { doctorCommand } from "./DoctorCommand.ts"
 import { healthCommand } from "./HealthCommand.ts"
 import { keysCommand } from "./KeysCommand.ts"
@@ -29,6 +30,7 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
       serveCommand(serve).pipe(Command.provide(environment)),
       oneShot(uploadCommand),
       oneShot(suitesCommand),
+      oneShot(demoCommand),
       oneShot(keysCommand(environment)),
       oneShot(migrateCommand).pipe(Command.provide(environment)),
       oneShot(doctorCommand),

@@ -72,6 +72,14 @@ describe("the lexical classifier", () => {
     expect(found(saved)).toEqual([{ action: "create_customer", parameters: { full_name: "Ada", email: "a@x.org" } }])
   })
 
+  it("takes a choice that changes something at once for a deed, and others as part of their form", () => {
+    const chosen = (requests: Episode["requests"]) =>
+      episode("change", { target: { role: "combobox", name: "Product in cart" }, value: "Milk", requests })
+    const added = request("POST", "https://shop.example/cart", { product: "Milk" })
+    expect(found(chosen([added]))).toEqual([{ action: "add_to_cart", parameters: { product: "Milk" } }])
+    expect(found(chosen([request("GET", "https://shop.example/cart/price")]))).toEqual([])
+  })
+
   it("takes nothing out of password fields and secrets", () => {
     const password = episode("change", { target: { name: "User name", input_type: "password" }, value: "hunter2" })
     const sent = click("Sign in", [request("POST", "https://x.example/login", { token: "t", password: "hunter2" })])

@@ -122,6 +122,23 @@ describe("Normaliser", () => {
     expect(told(on("submit", "form"))).toEqual([["submit", "form", null, 0, 0]])
   })
 
+  it("takes what the browser makes of Enter in a field as part of it, but no later click", () => {
+    const at = (ms: number) => ({ at: new Date(1_760_000_000_000 + ms).toISOString() })
+    const enter = [on("input", "q", { value: "tea", ...at(0) }), on("keydown", "q", { key: "Enter", ...at(500) })]
+    const implied = [
+      on("change", "q", { value: "tea", ...at(501) }),
+      on("click", "Search", at(502)),
+      on("submit", "form", at(503))
+    ]
+    const typed = ["change", "q", "tea", 0, 0]
+    expect(told(...enter, ...implied)).toEqual([typed, ["submit", "Search", null, 1, 4]])
+    expect(told(...enter, on("click", "Next", at(900)))).toEqual([
+      typed,
+      ["submit", "q", null, 1, 1],
+      ["click", "Next", null, 2, 2]
+    ])
+  })
+
   it("ends an episode where a page is opened, and knows the page of what follows", () => {
     const open = (url: string) => on("navigate", null, { url })
     const all = episodes(

@@ -111,7 +111,8 @@ export class Normaliser {
     const last = this.#last
     if (last === undefined) return false
     const isSame = isSameTarget(last.target, event.target)
-    const isImplied = last.isKey && elapsed(last.at, event.at) <= IMPLICIT_MS
+    const isTimed = last.at !== null && event.at !== null
+    const isImplied = last.isKey && isTimed && elapsed(last.at, event.at) <= IMPLICIT_MS
     if (action.interaction !== undefined && action.interaction === last.interaction) {
       last.to_seq = event.seq
       return true
