@@ -1,10 +1,10 @@
 import { readdir, readFile, writeFile } from "node:fs/promises"
 import type { AppName } from "./accuracy/Apps.ts"
 import type { Label } from "./accuracy/Scripts.ts"
-import { surfaceOf } from "./accuracy/Surfaces.ts"
 import type { Benchmark, Row } from "./support/Benchmark.ts"
 import { withFolder } from "./support/Children.ts"
-import { type Service, startService } from "./support/Service.ts"
+import { applied, type Call, caller, madeExample, recordingForm } from "./support/Examples.ts"
+import { startService } from "./support/Service.ts"
 
 interface Labelled {
   readonly name: string
@@ -21,32 +21,6 @@ interface Model {
 
 const here = (path: string) => new URL(`accuracy/${path}`, import.meta.url)
 
-const caller =
-  ({ base_url, api_key }: Pick<Service, "base_url" | "api_key">) =>
-  async (method: string, path: string, body?: unknown): Promise<string> => {
-    const isForm = body instanceof FormData
-    const answer = await fetch(`${base_url}${path}`, {
-      method,
-      headers: {
-        "x-api-key": api_key,
-        ...(isForm || body === undefined ? {} : { "content-type": "application/json" })
-      },
-      body: isForm ? body : body === undefined ? null : JSON.stringify(body)
-    })
-    const text = await answer.text()
-    if (!answer.ok) throw new Error(`${method} ${path} answered ${answer.status}: ${text}`)
-    return text
-  }
-type Call = ReturnType<typeof caller>
-
-const applied = async (call: Call, app: AppName): Promise<string> => {
-  const { suite, server, map } = surfaceOf(app)
-  const { id }: { readonly id: string } = JSON.parse(await call("PUT", "/v1/suites", suite))
-  await call("PUT", "/v1/mcp/servers", server)
-  await call("PUT", "/v1/action-tool-maps", map)
-  return id
-}
-
 /** The tool calls of the example that the model makes of a recording. */
 const recognised = async (
   call: Call,
@@ -54,27 +28,12 @@ const recognised = async (
   { name, description }: Labelled,
   model: Model
 ): Promise<ReadonlyArray<Label>> => {
-  const form = new FormData()
-  form.set("suite_id", suite_id)
-  form.set("description", description)
-  for (const part of ["input_events", "network_traffic"]) {
-    const bytes = await readFile(here(`recordings/${name}/${part}.jsonl`))
-    form.set(part, new Blob([bytes]), `${part}.jsonl`)
-  }
+  const form = await recordingForm(suite_id, name, description)
   const session: { readonly id: string } = JSON.parse(await call("POST", "/v1/sessions", form))
-  const made: { readonly id: string } = JSON.parse(
-    await call("POST", "/v1/examples", { session_id: session.id, model_id: model.id })
-  )
-  for (;;) {
-    const example: { readonly status: string; readonly error_code: string | null } = JSON.parse(
-      await call("GET", `/v1/examples/${made.id}`)
-    )
-    if (example.status === "FAILED" && example.error_code === "no_actions_recognised") return []
-    if (example.status === "FAILED") throw new Error(`${name}: ${example.error_code}`)
-    if (example.status === "COMPLETED") break
-    await Bun.sleep(50)
-  }
-  const lines = (await call("GET", `/v1/examples/${made.id}/messages`)).trim().split("\n")
+  const { id, status, error_code } = await madeExample(call, session.id, model.id)
+  if (error_code === "no_actions_recognised") return []
+  if (status !== "COMPLETED") throw new Error(`${name}: ${error_code}`)
+  const lines = (await call("GET", `/v1/examples/${id}/messages`)).trim().split("\n")
   return lines.flatMap((line) => {
     const { tool_calls = [] }: { readonly tool_calls?: ReadonlyArray<{ readonly function: Record<string, string> }> } =
       JSON.parse(line)

@@ -28,6 +28,10 @@ const parse = (received: string): Answer | undefined => {
   const end = received.indexOf("\r\n\r\n")
   if (end < 0) return undefined
   const fields = received.slice(0, end)
+  if (/\r\ntransfer-encoding: *chunked/i.test(fields)) {
+    // The last chunk is enough: nobody reads these bodies.
+    return /\r\n0\r\n\r\n$/.test(received) ? { status: Number(fields.slice(9, 12)), body: "" } : undefined
+  }
   const length = Number(/\r\ncontent-length: *(\d+)/i.exec(fields)?.[1] ?? 0)
   if (received.length < end + 4 + length) return undefined
   return { status: Number(fields.slice(9, 12)), body: received.slice(end + 4) }

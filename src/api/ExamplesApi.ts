@@ -29,6 +29,8 @@ const filters = {
   needs_review: optional(Flag).annotations({ description: "Only those that wait for a review, or only the others" })
 }
 
+export const ExamplePage = Page("ExamplePage", Example)
+
 const JsonLines = Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType: "application/x-ndjson" }))
 
 /** Examples: sessions, made into training conversations. */
@@ -51,7 +53,7 @@ export class ExamplesApi extends HttpApiGroup.make("examples")
     HttpApiEndpoint.get("list", "/v1/examples")
       .annotate(OpenApi.Summary, "List examples, newest first")
       .setUrlParams(Schema.Struct({ ...pageFields, ...filters }))
-      .addSuccess(Page("ExamplePage", Example))
+      .addSuccess(ExamplePage)
       .annotate(RequiredScope, "examples:read")
   )
   .add(

@@ -45,6 +45,8 @@ const upload = `Uploads one recording, as \`multipart/form-data\` (the fields \`
 
 const timeline = `The recording's normalised events as JSON Lines, one \`TimelineEvent\` each, in the order of their time, made and sent as the files are read. Secrets are \`[redacted]\`. Should the recording turn out to be unreadable after the answer began, the last line is a note named \`tracepipe.error\` whose \`data\` is the problem; without such a line the timeline is whole.`
 
+export const SessionPage = Page("SessionPage", Session)
+
 /** Sessions: uploaded recordings. */
 export class SessionsApi extends HttpApiGroup.make("sessions")
   .annotate(OpenApi.Description, "Uploaded recordings and their files")
@@ -77,7 +79,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
           q: SearchText
         })
       )
-      .addSuccess(Page("SessionPage", Session))
+      .addSuccess(SessionPage)
       .annotate(RequiredScope, "sessions:read")
   )
   .add(

@@ -65,7 +65,7 @@ export class ExamplesRepo extends Effect.Service<ExamplesRepo>()("example/Exampl
     ]
 
     const list = (tenant: Tenant, filter: ExampleFilter, keyset: Position | undefined, limit: number) =>
-      Rows.all(
+      Rows.encoded(
         Positioned,
         sql`select ${columns}, ${Keyset.position_at(sql)} from examples where ${sql.and(conditions(tenant, filter, keyset))}
           order by created_at desc, id desc limit ${limit + 1}`

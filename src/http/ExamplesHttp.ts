@@ -1,9 +1,11 @@
 import { HttpApiBuilder, HttpServerResponse } from "@effect/platform"
 import { Effect, type Stream } from "effect"
 import { Api } from "../api/Api.ts"
+import { ExamplePage } from "../api/ExamplesApi.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import { ExampleExport } from "../example/ExampleExport.ts"
 import { Examples } from "../example/Examples.ts"
+import { answered } from "./Answered.ts"
 
 const jsonLines = (bytes: Stream.Stream<Uint8Array, Unavailable>) =>
   HttpServerResponse.stream(bytes, { contentType: "application/x-ndjson" })
@@ -14,7 +16,7 @@ export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
     const exports = yield* ExampleExport
     return handlers
       .handle("create", ({ payload }) => examples.create(payload))
-      .handle("list", ({ urlParams }) => examples.list(urlParams))
+      .handleRaw("list", ({ urlParams }) => Effect.map(examples.list(urlParams), answered(ExamplePage)))
       .handleRaw("export", ({ urlParams: { format, ...filter } }) =>
         Effect.map(exports.lines(format, filter), jsonLines)
       )

@@ -2,9 +2,11 @@ import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } f
 import { BunHttpServerRequest } from "@effect/platform-bun"
 import { Effect } from "effect"
 import { Api } from "../api/Api.ts"
+import { SessionPage } from "../api/SessionsApi.ts"
 import { RangeNotSatisfiable, Session } from "../domain/session/Session.ts"
 import { Sessions } from "../session/Sessions.ts"
 import { Uploads } from "../session/Uploads.ts"
+import { answered } from "./Answered.ts"
 import * as ByteRanges from "./ByteRanges.ts"
 import { timelineLines } from "./TimelineLines.ts"
 
@@ -74,7 +76,7 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
             )
           )
       )
-      .handle("list", ({ urlParams }) => sessions.list(urlParams))
+      .handleRaw("list", ({ urlParams }) => Effect.map(sessions.list(urlParams), answered(SessionPage)))
       .handle("get", ({ path }) => sessions.get(path.id))
       .handle("update", ({ path, payload }) => sessions.update(path.id, payload))
       .handle("delete", ({ path }) => sessions.delete(path.id))

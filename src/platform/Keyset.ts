@@ -31,14 +31,14 @@ export const Positioned = <Fields extends Schema.Struct.Fields>(fields: Fields) 
   Schema.Struct({ ...fields, position_at: Schema.Int })
 
 /** Cuts `limit + 1` rows into a page. */
-export const page = <A extends { readonly id: string }>(
-  rows: ReadonlyArray<A & { readonly position_at: number }>,
+export const page = <A extends { readonly id: string; readonly position_at: number }>(
+  rows: ReadonlyArray<A>,
   limit: number
-): { readonly items: ReadonlyArray<A>; readonly next_cursor: string | null } => {
-  const items = rows.slice(0, limit)
-  const last = items.at(-1)
+): { readonly items: ReadonlyArray<Omit<A, "position_at">>; readonly next_cursor: string | null } => {
+  const shown = rows.slice(0, limit)
+  const last = shown.at(-1)
   return {
-    items,
+    items: shown.map(({ position_at: _position_at, ...item }) => item),
     next_cursor: rows.length > limit && last !== undefined ? encode({ at: last.position_at, id: last.id }) : null
   }
 }

@@ -105,7 +105,7 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
         ...(filter.created_before === undefined ? [] : [sql`created_at < ${DateTime.toDate(filter.created_before)}`]),
         ...(filter.q === undefined ? [] : [sql`position(lower(${filter.q}) in lower(description)) > 0`])
       ]
-      return Rows.all(
+      return Rows.encoded(
         Positioned,
         sql`select ${columns}, ${Keyset.position_at(sql)} from sessions where ${sql.and(conditions)}
           order by created_at desc, id desc limit ${limit + 1}`

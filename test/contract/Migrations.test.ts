@@ -67,8 +67,9 @@ const migrating = <A, E>(addresses: Addresses, use: (migrator: Migrator) => Effe
 /** The start of a service's database, as configured. */
 const started = ({ app, owner }: Addresses, environment: Readonly<Record<string, string>> = {}) =>
   Layer.build(Database.layer).pipe(
-    Effect.provide(Settings.layer({ DATABASE_URL: app, DATABASE_MIGRATION_URL: owner, ...environment })),
-    Effect.provide(silent),
+    Effect.provide(
+      Layer.merge(Settings.layer({ DATABASE_URL: app, DATABASE_MIGRATION_URL: owner, ...environment }), silent)
+    ),
     Effect.scoped,
     Effect.asVoid
   )
