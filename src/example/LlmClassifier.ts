@@ -93,24 +93,24 @@ export class LlmClassifier extends Effect.Service<LlmClassifier>()("example/LlmC
     const asked = ({ run, model, settings }: Assignment, { actions, system, user, window }: Question) =>
       Effect.gen(function* () {
         const schema = answerSchema(actions)
+        const lost = (usage: LlmUsage) =>
+          usage.tokens_in + usage.tokens_out === 0 ? Effect.void : answers.spend(run, priced(usage, model))
         const ask = (prompt: string) =>
           llm.object({ model, settings, system, user: prompt, schema, name: "recognised_actions" }).pipe(
             Effect.map(({ value, usage }) => ({ ...checked(value, actions, window), usage })),
             Effect.catchAll((failure) =>
               failure.code === "invalid_model_output" && failure.fault !== undefined
                 ? Effect.succeed({ failure, faults: [failure.fault], usage: failure.usage })
-                : Effect.zipRight(answers.spend(run, priced(failure.usage, model)), Effect.fail(failure))
+                : Effect.zipRight(lost(failure.usage), Effect.fail(failure))
             )
           )
         const one = yield* ask(user)
         if (one.faults.length === 0 && !("failure" in one)) return one
-        const two = yield* ask(againPrompt(user, one.faults)).pipe(
-          Effect.tapError(() => answers.spend(run, priced(one.usage, model)))
-        )
+        const two = yield* ask(againPrompt(user, one.faults)).pipe(Effect.tapError(() => lost(one.usage)))
         const usage = sum(one.usage, two.usage)
         if (!("failure" in two)) return { ...two, usage }
         if (!("failure" in one)) return { ...one, usage }
-        yield* answers.spend(run, priced(usage, model))
+        yield* lost(usage)
         return yield* two.failure
       }).pipe(Effect.mapError(toStage))
 

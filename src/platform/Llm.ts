@@ -2,7 +2,7 @@ import type { AiError } from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import { CurrentSpanTransformer, type SpanTransformer } from "@effect/ai/Telemetry"
 import { FetchHttpClient, type HttpClient } from "@effect/platform"
-import { Clock, Context, Duration, Effect, Either, Layer, type Schema, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Either, Layer, Redacted, type Schema, type Scope } from "effect"
 import { connect, type LlmConnection, type LlmModel } from "./llm/LlmConnection.ts"
 import {
   cutOff,
@@ -12,8 +12,8 @@ import {
   type LlmUsage,
   notConfigured,
   noUsage,
-  unavailable,
-  withUsage
+  told,
+  unavailable
 } from "./llm/LlmFailed.ts"
 import { llmHttpClient } from "./llm/LlmHttp.ts"
 import type { LlmSettings } from "./llm/LlmSettings.ts"
@@ -102,6 +102,7 @@ const make = Effect.gen(function* () {
   /** One request. What an answer that does not fit has used is told with the failure. */
   const once = <A, I extends Record<string, unknown>>(connection: LlmConnection, request: LlmRequest<A, I>) =>
     Effect.gen(function* () {
+      const key = connection.api_key === undefined ? undefined : Redacted.value(connection.api_key)
       let finish: ReturnType<typeof finishOf> = { reason: undefined, usage: noUsage }
       const { make } = yield* Effect.promise(() => makerOf(connection.provider))
       const model = yield* make(client, connection, request.settings)
@@ -125,7 +126,7 @@ const make = Effect.gen(function* () {
                 : finish.reason === "content-filter"
                   ? filtered
                   : fromAiError(connection.name, error)
-            return withUsage(failure, finish.usage)
+            return told(failure, finish.usage, key)
           })
         )
       return { value, usage: finish.usage }
