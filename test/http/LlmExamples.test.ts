@@ -3,6 +3,7 @@ import { Context, Effect, Layer } from "effect"
 import type { CreateExample, Example } from "../../src/domain/example/Example.ts"
 import type { CreateModel } from "../../src/domain/example/Model.ts"
 import type { SessionId } from "../../src/domain/Ids.ts"
+import { careful, episodesOf } from "../support/CarefulModel.ts"
 import {
   customerSuite,
   customers,
@@ -34,42 +35,6 @@ const scene = (name: string, path: string, environment: Readonly<Record<string, 
       )
     )
   )
-
-type ShownEpisode = {
-  readonly n: number
-  readonly type: string
-  readonly value?: string
-  readonly target?: { name: string }
-}
-
-const episodesOf = ({ user }: LlmCall): ReadonlyArray<ShownEpisode> =>
-  user
-    .split("\n")
-    .filter((line) => line.startsWith('{"n":'))
-    .map((line) => JSON.parse(line))
-
-/** What a model that reads carefully answers: one customer for each button that was clicked. */
-const careful = (call: LlmCall) => {
-  const episodes = episodesOf(call)
-  const value = (n: number, name: string) =>
-    episodes.findLast((episode) => episode.n < n && episode.n > n - 5 && episode.target?.name === name)?.value ?? ""
-  return {
-    intent: "Add the customers",
-    actions: episodes
-      .filter(({ type }) => type === "click" || type === "submit")
-      .map(({ n }) => ({
-        action: "create_customer",
-        parameters: [
-          { name: "full_name", value: value(n, "Full name") },
-          { name: "email", value: value(n, "E-mail") },
-          { name: "age", value: value(n, "Age") }
-        ],
-        first: Math.max(n - 4, episodes[0]?.n ?? n),
-        last: n,
-        confidence: 0.9
-      }))
-  }
-}
 
 const model = (wanted: Pick<CreateModel, "provider"> & Partial<CreateModel>) =>
   Effect.gen(function* () {
