@@ -75,13 +75,15 @@ const makerOf = (provider: LlmConnection["provider"]): Promise<{ readonly make: 
 /** The pause before the next try: doubling from half a second to 30, and up to a quarter more, so that not all come at once. */
 const pause = (tries: number): number => Math.min(30_000, 500 * 2 ** tries) * (1 + Math.random() / 4)
 
+const tokens = (counted: number | undefined) => Math.max(0, Math.round(counted ?? 0))
+
 const finishOf = (parts: Parameters<SpanTransformer>[0]["response"]) => {
   const finish = parts.find((part) => part.type === "finish")
   return {
     reason: finish?.reason,
     usage: {
-      tokens_in: finish?.usage.inputTokens ?? 0,
-      tokens_out: finish?.usage.outputTokens ?? 0
+      tokens_in: tokens(finish?.usage.inputTokens),
+      tokens_out: tokens(finish?.usage.outputTokens)
     } satisfies LlmUsage
   }
 }

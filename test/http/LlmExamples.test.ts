@@ -16,7 +16,7 @@ import {
 } from "../support/Customers.ts"
 import { eventually } from "../support/Eventually.ts"
 import { type LlmCall, type LlmReply, type LlmServer, llmKey, llmServer, llmUsage } from "../support/LlmServer.ts"
-import { client, TestServer } from "../support/TestServer.ts"
+import { client, request, TestServer } from "../support/TestServer.ts"
 
 class Provider extends Context.Tag("test/Provider")<Provider, LlmServer>() {}
 
@@ -91,6 +91,10 @@ const completes = (provider: CreateModel["provider"]) =>
     expect(JSON.stringify(call?.schema)).toContain('"enum":["create_customer","delete_invoice"]')
     expect(call?.text).toContain('"temperature":0')
     expect(server.calls).toHaveLength(1)
+    const response = yield* request("/metrics")
+    const metrics = yield* Effect.promise(() => response.text())
+    expect(metrics).toContain(`tracepipe_llm_tokens_total{provider="${provider}",direction="in"} ${llmUsage.tokens_in}`)
+    expect(metrics).toContain(`tracepipe_llm_cost_total{provider="${provider}"} ${example.cost}`)
   })
 
 for (const [provider, path, spoken] of [
@@ -292,6 +296,14 @@ layer(scene("custom", "/v1", impatient), { excludeTestServices: true })("a model
           age: 20 + (n % 50)
         }))
       )
+    })
+  )
+
+  it.effect("is not asked about a recording that is too long for one example", () =>
+    Effect.gen(function* () {
+      const { server, session_id } = yield* given(customers(1200))
+      expect(yield* made(session_id)).toMatchObject({ status: "FAILED", error_code: "too_long" })
+      expect(server.calls).toHaveLength(0)
     })
   )
 
