@@ -229,6 +229,19 @@ layer(scene("custom", "/v1", impatient), { excludeTestServices: true })("a model
     })
   )
 
+  it.effect("that was deleted before a retry says so", () =>
+    Effect.gen(function* () {
+      const { server, session_id } = yield* given(customers(1))
+      server.reply = () => ({ status: 400, message: "no" })
+      const failed = yield* made(session_id)
+      expect(failed).toMatchObject({ status: "FAILED", error_code: "provider_rejected_request" })
+      const api = yield* client()
+      yield* api.models.delete({ path: { id: failed.model_id! } })
+      yield* api.examples.retry({ path: { id: failed.id } })
+      expect(yield* finished(failed.id)).toMatchObject({ status: "FAILED", error_code: "model_deleted", attempts: 2 })
+    })
+  )
+
   it.effect("whose provider refuses the key fails the example at once, without the key", () =>
     Effect.gen(function* () {
       const { server, session_id } = yield* given(customers(1))

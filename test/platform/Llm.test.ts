@@ -139,6 +139,15 @@ describe.each(providers)("the provider %s", (provider, path) => {
       })
       expect(answer).toEqual(success)
       expect(server.calls).toHaveLength(3)
+      // What nobody waits for any more is not left open.
+      expect(server.open()).toEqual({ now: 0, most: 1 })
+    }))
+
+  test("is told nothing of how this service traces", () =>
+    Effect.gen(function* () {
+      const { server } = yield* asked(scene, [good])
+      const names = [...(server.calls[0]?.headers.keys() ?? [])]
+      expect(names.filter((name) => /^(traceparent|tracestate|b3)$|^x-b3/.test(name))).toEqual([])
     }))
 
   for (const [status, code] of [
@@ -194,6 +203,29 @@ describe("a server of /chat/completions without schemas", () => {
         expect(server.calls[0]?.text).not.toContain('json_schema"')
       }))
   }
+})
+
+describe("a server that misbehaves", () => {
+  const scene: Scene = { provider: "CUSTOM", path: "/v1" }
+
+  test("is not read further than an answer can be long", () =>
+    Effect.gen(function* () {
+      const { answer } = yield* asked(scene, [{ garbage: " ".repeat(20 * 1024 * 1024) }])
+      const failure = Either.getOrThrow(Either.flip(answer))
+      expect([failure.code, failure.message]).toEqual([
+        "invalid_model_output",
+        expect.stringContaining("larger than 16 MiB")
+      ])
+    }))
+
+  test("and is not there is unavailable, with the reason", () =>
+    Effect.gen(function* () {
+      const nobody = { LLM_BASE_URL: "http://127.0.0.1:1/v1", LLM_RETRY_FOR: "100 ms" }
+      const { answer } = yield* asked(scene, [good], { environment: nobody })
+      const failure = Either.getOrThrow(Either.flip(answer))
+      expect(failure).toMatchObject({ code: "provider_unavailable", transient: true })
+      expect(failure.message).toMatch(/connect/i)
+    }))
 })
 
 describe("where a model is called", () => {

@@ -33,7 +33,8 @@ export type SeqRange = typeof SeqRange.Type
 
 const Configuration = JsonObject(16 * 1024).annotations({
   identifier: "ModelConfiguration",
-  description: "What the model is run with: any JSON object up to 16 KiB"
+  description:
+    "What the model is run with: any JSON object up to 16 KiB. A language model is given its temperature (0; null: its own), top_p, max_tokens, seed, reasoning_effort and response_format"
 })
 
 /** One training example, made out of a session by a model through an action–tool map. */

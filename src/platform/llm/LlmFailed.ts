@@ -1,4 +1,4 @@
-import type { AiError } from "@effect/ai/AiError"
+import type { AiError, HttpRequestError } from "@effect/ai/AiError"
 import { ParseResult, Schema } from "effect"
 
 /** Tokens that a provider counted. */
@@ -150,6 +150,12 @@ const ofStatus = (model: string, status: number, headers: Readonly<Record<string
   )
 }
 
+/** What the connection says: beneath the library's error is its client's, and beneath that fetch's. */
+const reasonOf = ({ description, reason, cause }: HttpRequestError): string => {
+  const beneath = cause instanceof Error ? cause.cause : undefined
+  return description ?? (beneath instanceof Error ? beneath.message : reason)
+}
+
 /** What a failure of the library means for who waits for the answer. */
 export const fromAiError = (model: string, error: AiError): LlmFailed => {
   switch (error._tag) {
@@ -158,7 +164,7 @@ export const fromAiError = (model: string, error: AiError): LlmFailed => {
         ? ofStatus(model, error.response.status, error.response.headers, error.body)
         : invalidOutput(error.description ?? "it is no JSON of the provider's protocol")
     case "HttpRequestError":
-      return unavailable(`cannot be reached or broke off (${short(error.description ?? error.reason)})`)
+      return unavailable(`cannot be reached or broke off (${short(reasonOf(error))})`)
     case "MalformedInput":
       return permanent("provider_rejected_request", short(error.description ?? "the request cannot be written"))
     case "MalformedOutput":

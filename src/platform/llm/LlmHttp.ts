@@ -50,6 +50,8 @@ export const llmHttpClient = Effect.map(HttpClient.HttpClient, (client) =>
     HttpClient.transformResponse((response) =>
       response.pipe(Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }), Effect.flatMap(whole))
     ),
-    HttpClient.filterStatusOk
+    HttpClient.filterStatusOk,
+    // What this service traces is nobody else's business.
+    HttpClient.withTracerPropagation(false)
   )
 )
