@@ -132,11 +132,10 @@ const objects = Config.all({
     shown: "AWS default chain",
     description: "secret of that key"
   }),
-  s3_force_path_style: setting("S3_FORCE_PATH_STYLE", Setting.boolean, {
-    fallback: false,
+  s3_force_path_style: optional("S3_FORCE_PATH_STYLE", Setting.boolean, {
     shown: "true with S3_ENDPOINT, else false",
     description: "bucket in the path instead of the host name"
-  }).pipe(Config.option)
+  })
 })
 
 const ingest = Config.all({
