@@ -379,6 +379,35 @@ layer(scene("custom", "/v1", impatient), { excludeTestServices: true })("a model
     })
   )
 
+  it.effect("that takes longer than the engine's patience with a message is not asked twice", () =>
+    Effect.gen(function* () {
+      const { server, session_id } = yield* given(customers(1))
+      const held = Promise.withResolvers<void>()
+      server.reply = async (call) => {
+        await held.promise
+        return { object: careful(call) }
+      }
+      const { id: model_id } = yield* model({ provider: "CUSTOM" })
+      const { id } = yield* make(session_id, model_id)
+      yield* eventually(
+        Effect.sync(() => server.calls.length),
+        (calls) => calls === 1
+      )
+      const { sql } = yield* TestServer
+      // The engine reads a message again that was not done with ten minutes later.
+      const [aged] = yield* sql<{ at: string | null }>`with aged as (
+        update cluster_messages set last_read = last_read - interval '1 hour' where not processed returning last_read
+      ) select max(last_read)::text as at from aged`
+      expect(aged?.at).toEqual(expect.any(String))
+      const unread = sql<{ count: number }>`select count(*)::int as count from cluster_messages
+        where not processed and last_read <= ${aged?.at}::timestamp`
+      expect(yield* eventually(Effect.orDie(unread), ([row]) => row?.count === 0)).toEqual([{ count: 0 }])
+      held.resolve()
+      expect(yield* finished(id)).toMatchObject({ status: "COMPLETED", ...llmUsage })
+      expect(server.calls).toHaveLength(1)
+    }).pipe(Effect.orDie)
+  )
+
   it.effect("that is slow is asked a few things at a time, and nothing else waits for it", () =>
     Effect.gen(function* () {
       const { server, session_id } = yield* given(customers(1))
