@@ -285,18 +285,22 @@ const open = async () => {
     for await (const chunk of request) chunks.push(chunk)
     const text = Buffer.concat(chunks).toString()
     const { pathname } = new URL(request.url ?? "", "http://fake")
-    const protocol = protocols.find(({ path }) => path.test(pathname))
-    if (protocol === undefined) return send(json(404, { error: { message: `there is no ${pathname}` } }), response)
-    const headers = new Headers(
+    const sent = new Headers(
       Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)])
     )
+    if (request.method === "GET" && pathname.endsWith("/models")) {
+      const isKnown = protocols.some(({ key }) => key(sent) === fake.key)
+      return send(isKnown ? json(200, { data: [] }) : json(401, openAiProblem(401, "no")), response)
+    }
+    const protocol = protocols.find(({ path }) => path.test(pathname))
+    if (protocol === undefined) return send(json(404, { error: { message: `there is no ${pathname}` } }), response)
     const body: Body = JSON.parse(text)
-    const unknown = json(401, protocol.problem(401, `Incorrect API key: ${protocol.key(headers)}`))
-    if (protocol.key(headers) !== fake.key) return send(unknown, response)
-    const invalid = protocol.invalid(body, headers)
+    const unknown = json(401, protocol.problem(401, `Incorrect API key: ${protocol.key(sent)}`))
+    if (protocol.key(sent) !== fake.key) return send(unknown, response)
+    const invalid = protocol.invalid(body, sent)
     if (invalid !== undefined) return send(json(400, protocol.problem(400, invalid)), response)
     const { system, user, schema } = protocol.read(body)
-    const call: LlmCall = { path: pathname, headers, text, system, user, schema }
+    const call: LlmCall = { path: pathname, headers: sent, text, system, user, schema }
     fake.calls.push(call)
     count.now += 1
     count.most = Math.max(count.most, count.now)
