@@ -143,13 +143,18 @@ const make = Effect.gen(function* () {
   const object = Effect.fn("Llm.object")(function* <A, I extends Record<string, unknown>>(request: LlmRequest<A, I>) {
     const connection = yield* Either.mapLeft(connect(request.model, settings), notConfigured)
     const gate = gateOf(connection)
-    const end = (yield* Clock.currentTimeMillis) + Duration.toMillis(llm.retry_for)
+    // Counted from the first try: waiting for one's turn is not the provider's failure.
+    let end: number | undefined
+    const attempt = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      end ??= now + Duration.toMillis(llm.retry_for)
+      return once(connection, request)
+    })
     for (let tries = 0; ; tries++) {
-      const answer = yield* Effect.either(gate.withPermits(1)(once(connection, request)))
+      const answer = yield* Effect.either(gate.withPermits(1)(attempt))
       if (Either.isRight(answer)) return answer.right
       const failure = answer.left
       const wait = failure.retry_after_ms ?? pause(tries)
-      if (!failure.transient || (yield* Clock.currentTimeMillis) + wait > end) return yield* failure
+      if (!failure.transient || (yield* Clock.currentTimeMillis) + wait > (end ?? 0)) return yield* failure
       yield* Effect.logDebug(`${failure.detail}; trying again in ${Math.round(wait)} ms`)
       yield* Effect.sleep(wait)
     }

@@ -60,8 +60,10 @@ export class Example extends Schema.Class<Example>("Example")({
   needs_review: Schema.Boolean,
   review: Schema.NullOr(Schema.Literal("accepted", "rejected")),
   message_count: Schema.NullOr(Schema.Int),
+  /** With the next two: what models used for it, in all attempts, also for answers that could not be used. */
   tokens_in: Schema.NullOr(Schema.Int),
   tokens_out: Schema.NullOr(Schema.Int),
+  /** By the model's prices at the time; null where it has none. */
   cost: Schema.NullOr(Schema.Number),
   error_code: Schema.NullOr(Schema.String),
   /** Says what to do. */
