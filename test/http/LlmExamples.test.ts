@@ -342,6 +342,12 @@ layer(scene("custom", "/v1", impatient), { excludeTestServices: true })("a model
       const failed = yield* made(session_id)
       expect(failed).toMatchObject({ status: "FAILED", error_code: "provider_rejected_request" })
       const before = server.calls.length
+      const { sql } = yield* TestServer
+      const kept = Effect.map(
+        Effect.orDie(sql`select 1 from example_answers where example_id = ${failed.id}`),
+        (rows) => rows.length
+      )
+      expect(yield* kept).toBe(before - 1)
       expect(failed.tokens_in).toBe((before - 1) * llmUsage.tokens_in)
       server.reply = (call) => ({ object: careful(call) })
       const api = yield* client()
@@ -349,6 +355,7 @@ layer(scene("custom", "/v1", impatient), { excludeTestServices: true })("a model
       expect(yield* finished(failed.id)).toMatchObject({ status: "COMPLETED", tokens_in: before * llmUsage.tokens_in })
       expect(server.calls).toHaveLength(before + 1)
       expect(yield* customersMade(failed.id)).toHaveLength(60)
+      expect(yield* kept).toBe(0)
     })
   )
 
