@@ -30,6 +30,18 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       help: "Remains of cut-off uploads that the collector removed",
       registers
     })
+    const llmTokens = new Counter({
+      name: "tracepipe_llm_tokens_total",
+      help: "Tokens that language models used",
+      labelNames: ["provider", "direction"] as const,
+      registers
+    })
+    const llmCost = new Counter({
+      name: "tracepipe_llm_cost_total",
+      help: "What that cost, by the prices of the models",
+      labelNames: ["provider"] as const,
+      registers
+    })
     const started = Date.now()
     new Gauge({
       name: "process_resident_memory_bytes",
@@ -56,6 +68,17 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
     const exposition = Effect.promise(() => Promise.all(registers.map((registry) => registry.metrics()))).pipe(
       Effect.map((texts) => texts.join("\n"))
     )
-    return { requests, active, uploads, uploadBytes, refusedUploads, collected, exposition, started } as const
+    return {
+      requests,
+      active,
+      uploads,
+      uploadBytes,
+      refusedUploads,
+      collected,
+      llmTokens,
+      llmCost,
+      exposition,
+      started
+    } as const
   }
 }) {}
