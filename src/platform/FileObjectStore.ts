@@ -164,6 +164,14 @@ const removePrefix = (store: FileStore) =>
     })
   })
 
+const removePending = (store: FileStore) =>
+  Effect.fn("ObjectStore.removePending")(function* (prefix: string) {
+    const paths = (yield* temps(store, prefix)).map(({ path }) => path)
+    yield* disk("remove temp folders", async () => {
+      for (const path of paths) await rm(path, { recursive: true, force: true })
+    })
+  })
+
 const health = (store: FileStore) => {
   const probe = join(store.folders.root, TEMP, "health")
   return disk("write and remove a file", () => writeFile(probe, "tracepipe").finally(() => rm(probe, { force: true })))
@@ -189,6 +197,7 @@ export const layer = (root: string): Layer.Layer<ObjectStore, ObjectStoreError> 
         folders: folders(store),
         removePrefix: removePrefix(store),
         pending: pending(store),
+        removePending: removePending(store),
         health: health(store)
       }
     })

@@ -114,6 +114,8 @@ export class ObjectStore extends Context.Tag("platform/ObjectStore")<
     readonly removePrefix: (prefix: string) => Effect.Effect<void, ObjectStoreError>
     /** What uncommitted batches hold at this moment: temp folders, open multipart uploads. One entry per batch prefix. */
     readonly pending: (prefix: string) => Stream.Stream<PendingBatch, ObjectStoreError>
+    /** Removes what uncommitted batches hold below the prefix, and nothing that was committed. Idempotent. */
+    readonly removePending: (prefix: string) => Effect.Effect<void, ObjectStoreError>
     /** Resolves when the store can be read and written. */
     readonly health: Effect.Effect<void, ObjectStoreError>
   }

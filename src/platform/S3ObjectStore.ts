@@ -3,7 +3,7 @@ import { Effect, Layer, Stream } from "effect"
 import { type ObjectInfo, ObjectNotFound, ObjectStore, type ObjectStoreError } from "./ObjectStore.ts"
 import { makeBuffers } from "./s3/Buffers.ts"
 import { folders, list, pending } from "./s3/Listing.ts"
-import { removePrefix } from "./s3/Removal.ts"
+import { removePending, removePrefix } from "./s3/Removal.ts"
 import { makeS3Api, type S3Api, type S3Options, storeError } from "./s3/S3Api.ts"
 import { s3Batch } from "./s3/S3Batch.ts"
 import { read } from "./s3/S3Reader.ts"
@@ -43,6 +43,9 @@ export const layer = (options: S3Options): Layer.Layer<ObjectStore> =>
           Effect.mapError(removePrefix(s3, prefix), storeError)
         ),
         pending: (prefix) => Stream.mapError(pending(s3, prefix), storeError),
+        removePending: Effect.fn("ObjectStore.removePending")((prefix) =>
+          Effect.mapError(removePending(s3, prefix), storeError)
+        ),
         health: Effect.asVoid(Effect.mapError(health(s3), storeError))
       }
     })
