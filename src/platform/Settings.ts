@@ -4,6 +4,10 @@ import * as Setting from "./Setting.ts"
 
 const { setting, optional, secret } = Setting
 
+/** What kinds of jobs there are: each has its own shards, so that workers can be kept for one of them. */
+export const jobKinds = ["examples", "upkeep"] as const
+export type JobKind = (typeof jobKinds)[number]
+
 const environment = setting("APP_ENV", Setting.oneOf("development", "staging", "production"), {
   alias: "ENVIRONMENT",
   fallback: "development",
@@ -189,6 +193,20 @@ const examples = Config.all({
   })
 })
 
+const jobs = Config.all({
+  role: setting("ROLE", Setting.oneOf("all", "api", "worker"), {
+    fallback: "all",
+    shown: "all",
+    description:
+      "api answers requests and starts jobs, worker runs them (PORT then has /live, /ready and /metrics alone), all does both; api and worker need DATABASE_URL and share S3_BUCKET"
+  }),
+  worker_kinds: setting("WORKER_KINDS", Setting.someOf(...jobKinds), {
+    fallback: jobKinds,
+    shown: "all",
+    description: `which jobs this process runs, comma-separated: ${jobKinds.join(", ")}`
+  })
+})
+
 const observability = Config.all({
   log_level: setting("LOG_LEVEL", Setting.oneOf("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "FATAL", "NONE"), {
     fallback: "INFO",
@@ -224,6 +242,7 @@ const all = Config.all({
   ingest,
   redaction,
   examples,
+  jobs,
   observability
 })
 
@@ -244,6 +263,15 @@ const flatten = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
   ConfigError.isConfigError(error) && (error._op === "And" || error._op === "Or")
     ? [...flatten(error.left), ...flatten(error.right)]
     : [`${error.path.join("_")}: ${error.message}`]
+
+/** What is well-formed and cannot work: a process of its own cannot reach a database that is another's child. */
+const contradictory = (values: Values): ReadonlyArray<string> => {
+  const { role } = values.jobs
+  if (role === "all" || databaseUrl(values) !== undefined) return []
+  return [
+    `DATABASE_URL: needed with ROLE=${role}, for it works together with other processes over one database; the bundled database serves the one process that starts it`
+  ]
+}
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -286,7 +314,7 @@ export const decode = (environment: Environment): Effect.Effect<Values, Configur
     const values = yield* provider
       .load(all)
       .pipe(Effect.mapError((error) => new ConfigurationInvalid({ problems: [...problems, ...flatten(error)] })))
-    const found = [...problems, ...unsafe(values)]
+    const found = [...problems, ...unsafe(values), ...contradictory(values)]
     return found.length > 0 ? yield* new ConfigurationInvalid({ problems: found }) : values
   })
 
@@ -300,7 +328,8 @@ const prefixes = [
   "MAX_FILES",
   "PROMETHEUS_",
   "BOOTSTRAP_",
-  "REDACT_"
+  "REDACT_",
+  "WORKER_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */
