@@ -35,8 +35,8 @@ const addressOf = ({ server, database }: Values) => {
     : RunnerAddress.make(host, server.port === 0 ? process.pid : server.port)
 }
 
-/** The shards of each kind of job; what names no kind is upkeep. */
-const groups: Record<JobKind, string> = { examples: "examples", upkeep: "default" }
+/** The shards of each kind of job; what names no kind is of the other. */
+const groups: Record<JobKind, string> = { examples: "examples", other: "default" }
 
 /**
  * Runners do not talk to each other: what is to be done is a row, which the runner of its shard finds

@@ -5,7 +5,7 @@ import * as Setting from "./Setting.ts"
 const { setting, optional, secret } = Setting
 
 /** What kinds of jobs there are: each has its own shards, so that workers can be kept for one of them. */
-export const jobKinds = ["examples", "upkeep"] as const
+export const jobKinds = ["examples", "other"] as const
 export type JobKind = (typeof jobKinds)[number]
 
 const environment = setting("APP_ENV", Setting.oneOf("development", "staging", "production"), {

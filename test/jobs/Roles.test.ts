@@ -28,14 +28,14 @@ const asked = <A>({ database }: Pick<ChildService, "database">, query: string) =
 const held = (service: Pick<ChildService, "database">) =>
   asked<{ kind: string; count: number; holders: number }>(
     service,
-    `select case objid::bigint / 1000000 when 1 then 'upkeep' else 'examples' end as kind, count(*)::int as count,
+    `select case objid::bigint / 1000000 when 1 then 'other' else 'examples' end as kind, count(*)::int as count,
         count(distinct pid)::int as holders
       from pg_locks where locktype = 'advisory' and granted and objsubid = 1 and objid::bigint between 1000000 and 2999999
         and database = (select oid from pg_database where datname = current_database())
       group by 1 order by 1`
   )
 
-const all = { examples: SHARDS, upkeep: SHARDS }
+const all = { examples: SHARDS, other: SHARDS }
 const counts = (rows: Effect.Effect.Success<ReturnType<typeof held>>) =>
   Object.fromEntries(rows.map(({ kind, count }) => [kind, count]))
 const areAllHeld = (rows: Effect.Effect.Success<ReturnType<typeof held>>) =>
@@ -67,14 +67,14 @@ test("an api process starts examples and runs none, a worker runs them and has n
     const messages = yield* asked(api, "select tag, last_read, processed from cluster_messages")
     expect(messages).toEqual([{ tag: "run", last_read: null, processed: false }])
 
-    const upkeep = yield* worker({ environment: { WORKER_KINDS: "upkeep" } })
-    expect(counts(yield* eventually(held(api), (rows) => rows.length > 0))).toEqual({ upkeep: SHARDS })
+    const other = yield* worker({ environment: { WORKER_KINDS: "other" } })
+    expect(counts(yield* eventually(held(api), (rows) => rows.length > 0))).toEqual({ other: SHARDS })
     expect((yield* call(api, "GET", `/v1/examples/${id}`)).json).toMatchObject({ status: "PENDING" })
 
     const one = yield* worker({ environment: { WORKER_KINDS: "examples" } })
     expect(yield* exampleEnded(api, id)).toMatchObject({ status: "COMPLETED", attempts: 1 })
     expect(counts(yield* eventually(held(api), areAllHeld))).toEqual(all)
-    for (const service of [one, upkeep]) {
+    for (const service of [one, other]) {
       expect((yield* call(service, "GET", "/live")).json).toEqual({ status: "ok" })
       expect((yield* call(service, "GET", "/ready")).json).toEqual({ status: "ok" })
       const refused = yield* call(service, "GET", "/v1/suites")
