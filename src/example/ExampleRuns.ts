@@ -1,10 +1,13 @@
-import { Effect, Schema } from "effect"
+import { Effect, Either, Schema } from "effect"
 import type { ExampleRun } from "../domain/example/ExampleWorkflow.ts"
 import type { Message, ToolDefinition } from "../domain/example/Message.ts"
 import type { Format, Session } from "../domain/session/Session.ts"
+import { settingsOf } from "../platform/llm/LlmSettings.ts"
 import { Settings } from "../platform/Settings.ts"
+import { redactText } from "../session/RedactText.ts"
 import { Timeline } from "../session/Timeline.ts"
 import { ExampleObjects } from "./ExampleObjects.ts"
+import { LlmClassifier } from "./LlmClassifier.ts"
 import { agentConversation } from "./pipeline/AgentConversation.ts"
 import { faults } from "./pipeline/Grammar.ts"
 import { lexical } from "./pipeline/Lexical.ts"
@@ -34,6 +37,10 @@ export const RecordedStep = Schema.Struct({
   result: Schema.NullOr(Schema.String)
 })
 
+/** What was recognised, and what the person wanted, where the classifier says so. */
+export const Classified = Schema.Struct({ steps: Schema.Array(RecordedStep), intent: Schema.NullOr(Schema.String) })
+export type Classified = typeof Classified.Type
+
 export const Written = Schema.Struct({
   storage_path: Schema.String,
   confidence: Schema.Number,
@@ -45,6 +52,7 @@ export const Written = Schema.Struct({
 
 const failed = (code: string, detail: string) => new StageFailed({ code, detail })
 const gone = failed("gone", "the example, its session or its map was deleted")
+const modelDeleted = failed("model_deleted", "the model was deleted: make a new example with another one")
 const rounded = (value: number) => Math.round(value * 1000) / 1000
 const quoted = (names: ReadonlyArray<string>) =>
   names
@@ -60,13 +68,20 @@ interface Made {
 
 /** The stages of an example; each can be done again with the same outcome. */
 export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleRuns", {
-  dependencies: [RunsRepo.Default, SourcesRepo.Default, Timeline.Default, ExampleObjects.Default],
+  dependencies: [
+    RunsRepo.Default,
+    SourcesRepo.Default,
+    Timeline.Default,
+    ExampleObjects.Default,
+    LlmClassifier.Default
+  ],
   effect: Effect.gen(function* () {
     const runs = yield* RunsRepo
     const sources = yield* SourcesRepo
     const timeline = yield* Timeline
     const objects = yield* ExampleObjects
-    const { examples } = yield* Settings
+    const llm = yield* LlmClassifier
+    const { examples, redaction } = yield* Settings
 
     const opened = ({ example_id }: ExampleRun) =>
       Effect.gen(function* () {
@@ -84,13 +99,28 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
     /** Marks the example as running; false: there is nothing to do any more. */
     const load = Effect.fn("ExampleRuns.load")((run: ExampleRun) => runs.enter(run, "load"))
 
+    /** The classifier that the example's model is. */
+    const classifierOf = (run: ExampleRun, { row, session }: Effect.Effect.Success<ReturnType<typeof opened>>) =>
+      Effect.gen(function* () {
+        if (row.model === lexical.name) return lexical
+        const model = (yield* sources.modelOf(run.example_id)) ?? (yield* modelDeleted)
+        const settings = yield* Either.mapLeft(settingsOf(row.model_configuration), ({ path, message }) =>
+          failed("invalid_model_configuration", `model_configuration.${path}: ${message}: make a new example`)
+        )
+        // Said by people, not recorded: the timeline's redaction does not see it.
+        const description = redactText(session.description, redaction.patterns, () => {})
+        const proceed = Effect.flatMap(runs.enter(run, "classify"), (isOpen) => (isOpen ? Effect.void : gone))
+        return llm.of({ run, model, settings, suite: row.suite, description, proceed })
+      })
+
     /** Timeline, episodes and actions in one pass, so that no stage holds the whole of another's. */
     const classify = Effect.fn("ExampleRuns.classify")(function* (run: ExampleRun) {
       if (!(yield* runs.enter(run, "classify"))) return yield* gone
-      const { session, events, range } = yield* opened(run)
-      if (!isBrowser(session)) return []
+      const source = yield* opened(run)
+      if (!isBrowser(source.session)) return { steps: [], intent: null }
       const actions = yield* sources.actions(run.example_id)
-      return yield* recognise(lexical, actions, within(range, events)).pipe(
+      const classifier = yield* classifierOf(run, source)
+      return yield* recognise(classifier, actions, within(source.range, source.events)).pipe(
         Effect.catchTag("TimelineUnreadable", unreadable)
       )
     })
@@ -142,17 +172,15 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
       })
 
     /** Synthesises the messages, checks them, and makes them durable. */
-    const write = Effect.fn("ExampleRuns.write")(function* (
-      run: ExampleRun,
-      steps: ReadonlyArray<typeof RecordedStep.Type>
-    ) {
+    const write = Effect.fn("ExampleRuns.write")(function* (run: ExampleRun, { steps, intent }: Classified) {
       if (!(yield* runs.enter(run, "write"))) return yield* gone
       const source = yield* opened(run)
       const { row, session } = source
       if (row.action_tool_map_id === null) {
         return yield* failed("map_deleted", "the action–tool map was deleted: make a new example with another one")
       }
-      const setting = yield* settingOf(run, row.suite, session.description)
+      const wanted = session.description.trim() === "" ? (intent ?? "") : session.description
+      const setting = yield* settingOf(run, row.suite, wanted)
       const made = yield* isBrowser(session) ? fromSteps(setting, steps) : fromConversation(setting, source)
       const wrong = faults(made.messages, new Set(setting.tools.map((tool) => tool.function.name)))
       const [first] = wrong

@@ -1,7 +1,7 @@
 import { Sharding } from "@effect/cluster"
 import { SqlClient } from "@effect/sql"
 import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import { mapNotFound } from "../domain/capability/ActionToolMap.ts"
 import { Issue, ValidationError } from "../domain/Errors.ts"
 import {
@@ -19,6 +19,9 @@ import { sessionNotFound } from "../domain/session/Session.ts"
 import { Audit } from "../identity/Audit.ts"
 import { Id } from "../platform/Id.ts"
 import * as Keyset from "../platform/Keyset.ts"
+import { Llm } from "../platform/Llm.ts"
+import type { LlmModel } from "../platform/llm/LlmConnection.ts"
+import { settingsOf } from "../platform/llm/LlmSettings.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 import { Removals } from "../session/Removals.ts"
 import { ExampleObjects, examplePrefix } from "./ExampleObjects.ts"
@@ -42,6 +45,7 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
     const objects = yield* ExampleObjects
     const removals = yield* Removals
     const audit = yield* Audit
+    const llm = yield* Llm
     const engine = yield* WorkflowEngine
     const sharding = yield* Sharding.Sharding
     const read = withPolicy(scope("examples:read"))
@@ -88,6 +92,20 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
         )
       })
 
+    /** Whether the model can recognise actions with this configuration. */
+    const usable = (model: LlmModel, configuration: CreateExample["model_configuration"]) =>
+      Effect.gen(function* () {
+        const name = `${model.provider}/${model.name}`
+        if (model.provider === "BUILTIN") {
+          return yield* invalid("model_id", `${name} recognises no actions: use ${lexical.name} or a language model`)
+        }
+        const missing = llm.missing(model)
+        if (missing !== undefined) return yield* invalid("model_id", missing)
+        yield* Either.mapLeft(settingsOf(configuration), ({ path, message }) =>
+          invalid(`model_configuration.${path}`, message)
+        )
+      })
+
     const create = Effect.fn("Examples.create")(function* (wanted: CreateExample) {
       const principal = yield* CurrentPrincipal
       const made = yield* Effect.gen(function* () {
@@ -96,9 +114,7 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
         const model = (yield* sources.model(principal, wanted.model_id)) ?? (yield* modelNotFound(wanted.model_id))
         if (session.status !== "READY") return yield* new SessionNotReady({ id: session.id })
         const name = `${model.provider}/${model.name}`
-        if (isBrowser(session) && name !== lexical.name) {
-          return yield* invalid("model_id", `${name} recognises no actions: use ${lexical.name}`)
-        }
+        if (isBrowser(session) && name !== lexical.name) yield* usable(model, wanted.model_configuration)
         const action_tool_map_id = yield* mapOf(session.suite_id, wanted.action_tool_map_id)
         const id = ExampleId.make(newId.next())
         const example = yield* repo.insert({

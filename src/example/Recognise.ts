@@ -1,5 +1,6 @@
 import { Effect, Stream } from "effect"
 import type { ActionSurface, Classification } from "../domain/example/Classification.ts"
+import type { Episode } from "../domain/example/Episode.ts"
 import type { SeqRange } from "../domain/example/Example.ts"
 import type { TimelineEvent } from "../domain/session/Timeline.ts"
 import type { ConversationEvent } from "./pipeline/AgentConversation.ts"
@@ -27,9 +28,9 @@ const tooMany = new StageFailed({
   detail: `more than ${maxSteps} actions were recognised: make several examples, each of a range of the timeline`
 })
 
-/** Reads a timeline once, as it comes, and answers the actions that were recognised in it. */
-export const recognise = <E, R>(
-  classifier: Classifier,
+/** Reads a timeline once, as it comes, and answers the actions that were recognised in it, and what they were for. */
+export const recognise = <E, R, Failure>(
+  classifier: Classifier<Failure>,
   actions: ReadonlyArray<ActionSurface>,
   events: Stream.Stream<TimelineEvent, E, R>
 ) =>
@@ -39,22 +40,34 @@ export const recognise = <E, R>(
     const found: Array<Classification> = []
     const answers: Array<Answer> = []
     let held = 0
+    const look = (episodes: ReadonlyArray<Episode>) =>
+      Effect.forEach(
+        episodes,
+        (episode) =>
+          Effect.flatMap(recognition.push(episode), (more) => {
+            found.push(...more)
+            return found.length > maxSteps ? tooMany : Effect.void
+          }),
+        { discard: true }
+      )
     yield* Stream.runForEachChunk(events, (chunk) =>
       Effect.suspend(() => {
+        const episodes: Array<Episode> = []
         for (const event of chunk) {
           if (event.kind === "network" && held < maxAnswerBytes) {
             const answer = answerOf(event)
             if (answer !== undefined) answers.push(answer)
             held += answer?.content.length ?? 0
           }
-          for (const episode of normaliser.add(event)) found.push(...recognition.push(episode))
+          episodes.push(...normaliser.add(event))
         }
-        return found.length > maxSteps ? tooMany : Effect.void
+        return look(episodes)
       })
     )
-    for (const episode of normaliser.end()) found.push(...recognition.push(episode))
-    found.push(...recognition.end())
-    return found.length > maxSteps ? yield* tooMany : withResults(found, answers)
+    yield* look(normaliser.end())
+    found.push(...(yield* recognition.end))
+    if (found.length > maxSteps) return yield* tooMany
+    return { steps: withResults(found, answers), intent: recognition.intent() }
   })
 
 const sizeOf = (event: ConversationEvent): number => {

@@ -28,8 +28,9 @@ export class RunsRepo extends Effect.Service<RunsRepo>()("example/RunsRepo", {
         updated_at = now() where ${current(run)} returning id`)
 
     const complete = (run: ExampleRun, outcome: Outcome) =>
-      changed(sql`update examples set ${sql.update({ ...outcome })}, status = 'COMPLETED', review = null, tokens_in = 0,
-        tokens_out = 0, cost = 0, error_code = null, error_message = null, completed_at = now(), updated_at = now()
+      changed(sql`update examples set ${sql.update({ ...outcome })}, status = 'COMPLETED', review = null,
+        tokens_in = coalesce(tokens_in, 0), tokens_out = coalesce(tokens_out, 0),
+        cost = case when tokens_in is null then 0 else cost end, error_code = null, error_message = null, completed_at = now(), updated_at = now()
         where ${current(run)} returning id`)
 
     const fail = (run: ExampleRun, error_code: string, error_message: string) =>

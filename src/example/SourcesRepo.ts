@@ -21,12 +21,23 @@ const MapRow = Schema.Struct({ id: ActionToolMapId, suite_id: SuiteId, name: Sch
 const RunRow = Schema.Struct({
   org_id: OrganizationId,
   model: Schema.String,
+  model_configuration: Schema.Record({ key: Schema.String, value: Schema.Unknown }),
   action_tool_map_id: Schema.NullOr(ActionToolMapId),
   from_seq: Schema.NullOr(Schema.Int),
   to_seq: Schema.NullOr(Schema.Int),
   storage_path: Schema.String,
   suite: Schema.Struct({ name: Schema.String, description: Schema.String }),
   map_version: Schema.NullOr(Schema.Int)
+})
+
+/** What a model is called by, and what that costs. */
+const CalledModel = Schema.Struct({
+  provider: Model.fields.provider,
+  name: Model.fields.name,
+  base_url: Model.fields.base_url,
+  input_price: Model.fields.input_price,
+  output_price: Model.fields.output_price,
+  context_window: Model.fields.context_window
 })
 
 const ActionRow = Schema.Struct({
@@ -49,6 +60,9 @@ export class SourcesRepo extends Effect.Service<SourcesRepo>()("example/SourcesR
     const visible = ({ org_id, suite_ids }: Tenant) =>
       suite_ids === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and ${sql.in("suite_id", suite_ids)}`
 
+    const called = sql`provider, name, base_url, input_price::float8 as input_price,
+      output_price::float8 as output_price, context_window`
+
     const session = (tenant: Tenant, id: SessionId) =>
       Rows.first(
         Session,
@@ -59,8 +73,8 @@ export class SourcesRepo extends Effect.Service<SourcesRepo>()("example/SourcesR
 
     const model = (tenant: Tenant, id: ModelId) =>
       Rows.first(
-        Model.pipe(Schema.pick("provider", "name")),
-        sql`select provider, name from models where (org_id = ${tenant.org_id} or org_id is null) and id = ${id}`
+        CalledModel,
+        sql`select ${called} from models where (org_id = ${tenant.org_id} or org_id is null) and id = ${id}`
       )
 
     const map = (tenant: Tenant, id: ActionToolMapId) =>
@@ -77,11 +91,18 @@ export class SourcesRepo extends Effect.Service<SourcesRepo>()("example/SourcesR
     const run = (id: ExampleId) =>
       Rows.first(
         RunRow,
-        sql`select e.org_id, e.model, e.action_tool_map_id, e.from_seq, e.to_seq, e.storage_path,
+        sql`select e.org_id, e.model, e.model_configuration, e.action_tool_map_id, e.from_seq, e.to_seq, e.storage_path,
             json_build_object('name', s.name, 'description', s.description) as suite, m.version as map_version
           from examples e join suites s on s.org_id = e.org_id and s.id = e.suite_id
             left join action_tool_maps m on m.org_id = e.org_id and m.id = e.action_tool_map_id
           where e.id = ${id}`
+      )
+
+    /** The example's model as it is now; undefined when it was deleted. */
+    const modelOf = (id: ExampleId) =>
+      Rows.first(
+        CalledModel,
+        sql`select ${called} from models where id = (select model_id from examples where id = ${id})`
       )
 
     const sessionOf = (id: ExampleId) =>
@@ -121,6 +142,6 @@ export class SourcesRepo extends Effect.Service<SourcesRepo>()("example/SourcesR
           where e.id = ${id} order by am.position`
       )
 
-    return { session, model, map, maps, run, sessionOf, actions, mappings } as const
+    return { session, model, map, maps, run, modelOf, sessionOf, actions, mappings } as const
   })
 }) {}

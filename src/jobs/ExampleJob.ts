@@ -2,7 +2,7 @@ import { Activity } from "@effect/workflow"
 import { Effect, Schedule, Schema } from "effect"
 import { Unavailable } from "../domain/Errors.ts"
 import { ExampleWorkflow } from "../domain/example/ExampleWorkflow.ts"
-import { ExampleRuns, RecordedStep, Written } from "../example/ExampleRuns.ts"
+import { Classified, ExampleRuns, Written } from "../example/ExampleRuns.ts"
 import { StageFailed } from "../example/StageFailed.ts"
 import { isConnectionFailure } from "../platform/SqlFailure.ts"
 
@@ -47,8 +47,8 @@ export const layer = ExampleWorkflow.toLayer((run) =>
 
     const made = Effect.gen(function* () {
       if (!(yield* stage("load", Schema.Boolean, runs.load(run)))) return
-      const steps = yield* stage("classify", Schema.Array(RecordedStep), runs.classify(run))
-      const written = yield* stage("write", Written, runs.write(run, steps))
+      const classified = yield* stage("classify", Classified, runs.classify(run))
+      const written = yield* stage("write", Written, runs.write(run, classified))
       yield* stage("record", Schema.Void, runs.record(run, written))
     })
     yield* Effect.catchTag(made, "StageFailed", (failure) =>

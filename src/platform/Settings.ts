@@ -207,6 +207,51 @@ const jobs = Config.all({
   })
 })
 
+const llm = Config.all({
+  provider: optional("LLM_PROVIDER", Setting.oneOf("openai", "anthropic", "google", "azure", "custom"), {
+    shown: "none: the built-in models",
+    description:
+      "whose LLM_API_KEY and LLM_BASE_URL are: openai, anthropic, google, azure, or custom for any server with /chat/completions"
+  }),
+  api_key: secret("LLM_API_KEY", { shown: "–", description: "key of LLM_PROVIDER; sent to LLM_BASE_URL only" }),
+  base_url: optional("LLM_BASE_URL", Setting.url("http://", "https://"), {
+    shown: "the provider's own",
+    description: "address of LLM_PROVIDER's API, as far as its version: `https://…/v1`"
+  }),
+  openai_api_key: secret("OPENAI_API_KEY", { shown: "–", description: "key for models of OPENAI at OpenAI itself" }),
+  anthropic_api_key: secret("ANTHROPIC_API_KEY", {
+    shown: "–",
+    description: "key for models of ANTHROPIC at Anthropic itself"
+  }),
+  google_api_key: secret("GOOGLE_API_KEY", {
+    shown: "–",
+    description: "key for models of GOOGLE at the Gemini API itself"
+  }),
+  timeout: setting("LLM_TIMEOUT", Setting.duration, {
+    fallback: Duration.minutes(2),
+    shown: "2 min",
+    description: "longest time one answer of a provider may take"
+  }),
+  retry_for: setting("LLM_RETRY_FOR", Setting.duration, {
+    fallback: Duration.minutes(5),
+    shown: "5 min",
+    description: "how long a request is repeated while the provider is away, overloaded or limits its rate"
+  }),
+  concurrency: setting("LLM_CONCURRENCY", Setting.integer(1, 1000), {
+    fallback: 4,
+    shown: "4",
+    description: "requests of this process to one provider at a time; further ones wait"
+  })
+})
+
+const egress = Config.all({
+  allowed_hosts: optional("ALLOWED_EGRESS_HOSTS", Setting.list, {
+    shown: "development: localhost; production: none",
+    description:
+      "hosts that addresses which users chose may lead to, such as a model's base_url: `host` or `*.suffix`, comma-separated"
+  })
+})
+
 const observability = Config.all({
   log_level: setting("LOG_LEVEL", Setting.oneOf("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "FATAL", "NONE"), {
     fallback: "INFO",
@@ -243,6 +288,8 @@ const all = Config.all({
   redaction,
   examples,
   jobs,
+  llm,
+  egress,
   observability
 })
 
@@ -300,6 +347,11 @@ const unsafe = (values: Values): ReadonlyArray<string> => {
   ]
 }
 
+const incomplete = ({ llm }: Values): ReadonlyArray<string> =>
+  llm.provider === undefined && (llm.api_key !== undefined || llm.base_url !== undefined)
+    ? ["LLM_PROVIDER: name it, as LLM_API_KEY or LLM_BASE_URL is set: openai, anthropic, google, azure or custom"]
+    : []
+
 /**
  * Decodes an environment whole: every problem is in the one error.
  * An empty variable counts as absent, as compose files and CI systems write them so.
@@ -314,7 +366,7 @@ export const decode = (environment: Environment): Effect.Effect<Values, Configur
     const values = yield* provider
       .load(all)
       .pipe(Effect.mapError((error) => new ConfigurationInvalid({ problems: [...problems, ...flatten(error)] })))
-    const found = [...problems, ...unsafe(values), ...contradictory(values)]
+    const found = [...problems, ...incomplete(values), ...unsafe(values), ...contradictory(values)]
     return found.length > 0 ? yield* new ConfigurationInvalid({ problems: found }) : values
   })
 
@@ -329,7 +381,8 @@ const prefixes = [
   "PROMETHEUS_",
   "BOOTSTRAP_",
   "REDACT_",
-  "WORKER_"
+  "WORKER_",
+  "LLM_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */

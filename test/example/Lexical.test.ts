@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
+import { Effect } from "effect"
 import fc from "fast-check"
 import type { ActionSurface } from "../../src/domain/example/Classification.ts"
 import type { Episode } from "../../src/domain/example/Episode.ts"
@@ -46,8 +47,10 @@ const request = (method: string, url: string, body: object | null = null) => ({
   body: body === null ? null : JSON.stringify(body)
 })
 
+const classified = (episodes: ReadonlyArray<Episode>) => Effect.runSync(classify(lexical, actions, episodes))
+
 const found = (...episodes: ReadonlyArray<Episode>) =>
-  classify(lexical, actions, episodes).map(({ action, parameters }) => ({ action, parameters }))
+  classified(episodes).map(({ action, parameters }) => ({ action, parameters }))
 
 describe("the lexical classifier", () => {
   it("makes one action of a form and the button that sends it", () => {
@@ -109,8 +112,8 @@ describe("the lexical classifier", () => {
           const requests = body === null ? [] : [{ method: "POST", url: url ?? "/", status: 200, body }]
           return { from_seq: at, to_seq: at, at: null, type, target: { name }, value, key: "Enter", url, requests }
         })
-        const first = classify(lexical, actions, episodes)
-        expect(JSON.stringify(classify(lexical, actions, episodes))).toBe(JSON.stringify(first))
+        const first = classified(episodes)
+        expect(JSON.stringify(classified(episodes))).toBe(JSON.stringify(first))
         for (const one of first) {
           const known = actions.find(({ name }) => name === one.action)
           expect(known).toBeDefined()

@@ -1,6 +1,7 @@
+import { Effect } from "effect"
 import type { ActionSurface, Classification } from "../../domain/example/Classification.ts"
 import type { Episode } from "../../domain/example/Episode.ts"
-import type { Classifier, Recognition } from "./Classify.ts"
+import type { Classifier } from "./Classify.ts"
 import { tellingRequests, triggerEvidence, urlParts, type Weights, withFields } from "./Evidence.ts"
 import { fill } from "./Parameters.ts"
 import { coverage, isVerb, tokens } from "./Tokens.ts"
@@ -77,7 +78,7 @@ const isSequel = (before: Episode, after: Episode) =>
 
 const rounded = (value: number) => Math.round(Math.min(1, Math.max(0, value)) * 1000) / 1000
 
-class LexicalRecognition implements Recognition {
+class LexicalRecognition {
   readonly #known: ReadonlyArray<Known>
   readonly #idf: (word: string) => number
   #fields: Array<Episode> = []
@@ -172,5 +173,12 @@ const merged = (first: Found, sequel: Found): Found => ({
 /** `BUILTIN/lexical`: deterministic, offline, by the similarity of words. */
 export const lexical: Classifier = {
   name: "BUILTIN/lexical",
-  start: (actions) => new LexicalRecognition(actions)
+  start: (actions) => {
+    const recognition = new LexicalRecognition(actions)
+    return {
+      push: (episode) => Effect.sync(() => recognition.push(episode)),
+      end: Effect.sync(() => recognition.end()),
+      intent: () => null
+    }
+  }
 }
