@@ -8,6 +8,7 @@ import { SuiteSurfaces } from "./capability/SuiteSurfaces.ts"
 import { Suites } from "./capability/Suites.ts"
 import { Tools } from "./capability/Tools.ts"
 import { welcome } from "./cli/Welcome.ts"
+import { Batches } from "./example/Batches.ts"
 import { ExampleExport } from "./example/ExampleExport.ts"
 import { Examples } from "./example/Examples.ts"
 import { Models } from "./example/Models.ts"
@@ -46,6 +47,7 @@ const services = Layer.mergeAll(
   Models.Default,
   Examples.Default,
   ExampleExport.Default,
+  Batches.Default,
   jobs,
   Sessions.Default,
   Uploads.Default,

@@ -10,8 +10,11 @@ import {
   ReviewExample,
   SessionNotReady
 } from "../domain/example/Example.ts"
-import { ActionToolMapId, ExampleId, ModelId, SessionId, SuiteId } from "../domain/Ids.ts"
+import { CreateExampleBatch, maxBatch } from "../domain/example/ExampleBatch.ts"
+import { ActionToolMapId, ExampleId, JobId, ModelId, SessionId, SuiteId } from "../domain/Ids.ts"
+import { Job } from "../domain/job/Job.ts"
 import { Page, pageFields } from "../domain/Page.ts"
+import { IdempotencyMismatch } from "../domain/session/Session.ts"
 import { Authentication, RequiredScope } from "./Security.ts"
 
 const path = Schema.Struct({ id: ExampleId })
@@ -25,6 +28,7 @@ const filters = {
   model_id: optional(ModelId).annotations({ description: "Only of this model" }),
   suite_id: optional(SuiteId).annotations({ description: "Only of this suite" }),
   action_tool_map_id: optional(ActionToolMapId).annotations({ description: "Only through this map" }),
+  job_id: optional(JobId).annotations({ description: "Only what this job made" }),
   status: optional(ExampleStatus).annotations({ description: "Only in this state" }),
   needs_review: optional(Flag).annotations({ description: "Only those that wait for a review, or only the others" })
 }
@@ -45,6 +49,19 @@ export class ExamplesApi extends HttpApiGroup.make("examples")
       .addSuccess(Example, { status: 201 })
       .addError(NotFound)
       .addError(SessionNotReady)
+      .annotate(RequiredScope, "examples:write")
+  )
+  .add(
+    HttpApiEndpoint.post("batch", "/v1/examples/batch")
+      .annotate(OpenApi.Summary, "Make examples of many sessions")
+      .annotate(
+        OpenApi.Description,
+        `Answers at once, with a job; read \`/v1/jobs/{id}\` for how it goes, and \`/v1/examples?job_id=\` for what it made. At most ${maxBatch} sessions. The same \`Idempotency-Key\` with the same content answers the same job.`
+      )
+      .setPayload(CreateExampleBatch)
+      .addSuccess(Job, { status: 202 })
+      .addError(NotFound)
+      .addError(IdempotencyMismatch)
       .annotate(RequiredScope, "examples:write")
   )
   .add(

@@ -1,7 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import { Example, type ExampleStatus } from "../domain/example/Example.ts"
-import type { ActionToolMapId, ExampleId, ModelId, OrganizationId, SessionId, SuiteId } from "../domain/Ids.ts"
+import type { ActionToolMapId, ExampleId, JobId, ModelId, OrganizationId, SessionId, SuiteId } from "../domain/Ids.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import type { Tenant } from "../domain/Principal.ts"
 import * as Keyset from "../platform/Keyset.ts"
@@ -20,6 +20,7 @@ export interface NewExample {
   readonly from_seq: number | null
   readonly to_seq: number | null
   readonly storage_path: string
+  readonly job_id: JobId | null
 }
 
 export interface ExampleFilter {
@@ -29,6 +30,7 @@ export interface ExampleFilter {
   readonly action_tool_map_id?: ActionToolMapId | undefined
   readonly status?: ExampleStatus | undefined
   readonly needs_review?: boolean | undefined
+  readonly job_id?: JobId | undefined
 }
 
 const Positioned = Keyset.Positioned(Example.fields)
@@ -43,22 +45,24 @@ export class ExamplesRepo extends Effect.Service<ExamplesRepo>()("example/Exampl
     const columns = sql`id, session_id, suite_id, model_id, model, action_tool_map_id, map_version, model_configuration,
       case when from_seq is not null then json_build_object('from_seq', from_seq, 'to_seq', to_seq) end as range,
       status, stage, confidence, needs_review, review, message_count, tokens_in, tokens_out, cost, error_code,
-      error_message, attempts, started_at, completed_at, created_at, updated_at`
+      error_message, attempts, job_id, started_at, completed_at, created_at, updated_at`
     const visible = ({ org_id, suite_ids }: Tenant) =>
       suite_ids === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and ${sql.in("suite_id", suite_ids)}`
     const one = (tenant: Tenant, id: ExampleId) => sql`${visible(tenant)} and id = ${id}`
 
+    /** Undefined: its job has made the example of this part already. */
     const insert = ({ model_configuration, ...example }: NewExample) =>
-      Rows.one(
+      Rows.first(
         Example,
         sql`insert into examples ${sql.insert({ ...example, model_configuration: JSON.stringify(model_configuration) })}
+          on conflict (job_id, session_id, coalesce(from_seq, -1)) where job_id is not null do nothing
           returning ${columns}`
       )
 
     const conditions = (tenant: Tenant, filter: ExampleFilter, keyset: Position | undefined) => [
       visible(tenant),
       Keyset.after(sql, keyset),
-      ...(["session_id", "model_id", "suite_id", "action_tool_map_id", "status"] as const).flatMap((name) =>
+      ...(["session_id", "model_id", "suite_id", "action_tool_map_id", "status", "job_id"] as const).flatMap((name) =>
         filter[name] === undefined ? [] : [sql`${sql(name)} = ${filter[name]}`]
       ),
       ...(filter.needs_review === undefined ? [] : [filter.needs_review ? sql`needs_review` : sql`not needs_review`])

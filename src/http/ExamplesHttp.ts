@@ -2,8 +2,10 @@ import { HttpApiBuilder, HttpServerResponse } from "@effect/platform"
 import { Effect, type Stream } from "effect"
 import { Api } from "../api/Api.ts"
 import type { Unavailable } from "../domain/Errors.ts"
+import { Batches } from "../example/Batches.ts"
 import { ExampleExport } from "../example/ExampleExport.ts"
 import { Examples } from "../example/Examples.ts"
+import { idempotencyKey } from "../session/Upload.ts"
 
 const jsonLines = (bytes: Stream.Stream<Uint8Array, Unavailable>) =>
   HttpServerResponse.stream(bytes, { contentType: "application/x-ndjson" })
@@ -11,9 +13,13 @@ const jsonLines = (bytes: Stream.Stream<Uint8Array, Unavailable>) =>
 export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
   Effect.gen(function* () {
     const examples = yield* Examples
+    const batches = yield* Batches
     const exports = yield* ExampleExport
     return handlers
       .handle("create", ({ payload }) => examples.create(payload))
+      .handle("batch", ({ payload, request }) =>
+        Effect.flatMap(idempotencyKey(request.headers), (key) => batches.create(payload, key))
+      )
       .handle("list", ({ urlParams }) => examples.list(urlParams))
       .handleRaw("export", ({ urlParams: { format, ...filter } }) =>
         Effect.map(exports.lines(format, filter), jsonLines)

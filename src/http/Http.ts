@@ -6,6 +6,7 @@ import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
 import * as Authentication from "./Authentication.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
+import * as JobsHttp from "./JobsHttp.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
 import { server } from "./Listening.ts"
 import * as McpServersHttp from "./McpServersHttp.ts"
@@ -29,6 +30,7 @@ const groups = Layer.mergeAll(
   ActionToolMapsHttp.layer,
   ModelsHttp.layer,
   ExamplesHttp.layer,
+  JobsHttp.layer,
   SessionsHttp.layer
 )
 

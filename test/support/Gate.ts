@@ -12,8 +12,8 @@ export type Stop =
   | { readonly stage: string }
   /** An example's row is told this status. */
   | { readonly status: string }
-  /** The outcome of this stage is noted, so that it is not done again. */
-  | { readonly noted: string }
+  /** The outcome of this stage is noted, so that it is not done again; of examples, or of another workflow. */
+  | { readonly noted: string; readonly workflow?: string }
   /** The outcome of the whole workflow is noted. */
   | "ended"
 
@@ -29,9 +29,11 @@ export interface Gate {
 const quoted = (text: string) => `'${text}'`
 
 const trigger = (stop: Stop): string => {
-  if (stop === "ended") return "before insert on cluster_replies for each row execute function stop_here('run', '')"
+  if (stop === "ended")
+    return "before insert on cluster_replies for each row execute function stop_here('Example', 'run', '')"
   if ("noted" in stop) {
-    return `before insert on cluster_replies for each row execute function stop_here('activity', ${quoted(stop.noted)})`
+    const given = [stop.workflow ?? "Example", "activity", stop.noted].map(quoted).join(", ")
+    return `before insert on cluster_replies for each row execute function stop_here(${given})`
   }
   const [column, value] = "stage" in stop ? ["stage", stop.stage] : ["status", stop.status]
   return `before update on examples for each row when (new.${column} = ${quoted(value)}) execute function stop_here()`
@@ -43,8 +45,8 @@ const stopHere = `
     if tg_nargs = 0 then
       perform pg_advisory_xact_lock(${KEY});
     elsif exists (
-      select from cluster_messages where id = new.request_id and tag = tg_argv[0] and entity_type = 'Workflow/Example'
-        and (tg_argv[1] = '' or payload::jsonb->>'name' = tg_argv[1])
+      select from cluster_messages where id = new.request_id and entity_type = 'Workflow/' || tg_argv[0] and tag = tg_argv[1]
+        and (tg_argv[2] = '' or payload::jsonb->>'name' = tg_argv[2])
     ) then
       perform pg_advisory_xact_lock(${KEY});
     end if;

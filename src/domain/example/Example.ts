@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { NotFound } from "../Errors.ts"
-import { ActionToolMapId, ExampleId, ModelId, SessionId, SuiteId } from "../Ids.ts"
+import { ActionToolMapId, ExampleId, JobId, ModelId, SessionId, SuiteId } from "../Ids.ts"
 import { JsonObject, TimestampText } from "../Json.ts"
 import { problem } from "../Problem.ts"
 import { Message } from "./Message.ts"
@@ -66,6 +66,8 @@ export class Example extends Schema.Class<Example>("Example")({
   /** Says what to do. */
   error_message: Schema.NullOr(Schema.String),
   attempts: Schema.Int,
+  /** The job that made it, where one did. */
+  job_id: Schema.NullOr(JobId),
   started_at: Schema.NullOr(TimestampText),
   completed_at: Schema.NullOr(TimestampText),
   created_at: TimestampText,
