@@ -12,6 +12,7 @@ import { Batches } from "./example/Batches.ts"
 import { ExampleExport } from "./example/ExampleExport.ts"
 import { Examples } from "./example/Examples.ts"
 import { Models } from "./example/Models.ts"
+import * as OnUpload from "./example/OnUpload.ts"
 import * as Http from "./http/Http.ts"
 import * as Probes from "./http/Probes.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
@@ -82,7 +83,7 @@ export const layer = Bootstrap.pipe(
   Effect.flatMap((bootstrap) => bootstrap.run()),
   Effect.map(listening),
   Layer.unwrapEffect,
-  Layer.provideMerge(services),
+  Layer.provideMerge(Layer.provide(services, OnUpload.layer)),
   Layer.provideMerge(Cluster.layer),
   Layer.provideMerge(Platform.layer),
   Layer.provide(Logging.layer)

@@ -15,12 +15,14 @@ export interface NewExample {
   readonly suite_id: SuiteId
   readonly model_id: ModelId
   readonly model: string
-  readonly action_tool_map_id: ActionToolMapId
+  readonly action_tool_map_id: ActionToolMapId | null
   readonly model_configuration: Readonly<Record<string, unknown>>
   readonly from_seq: number | null
   readonly to_seq: number | null
   readonly storage_path: string
   readonly job_id: JobId | null
+  /** Why it cannot be made: it is FAILED from the begin. */
+  readonly failure?: { readonly code: string; readonly detail: string }
 }
 
 export interface ExampleFilter {
@@ -51,13 +53,21 @@ export class ExamplesRepo extends Effect.Service<ExamplesRepo>()("example/Exampl
     const one = (tenant: Tenant, id: ExampleId) => sql`${visible(tenant)} and id = ${id}`
 
     /** Undefined: its job has made the example of this part already. */
-    const insert = ({ model_configuration, ...example }: NewExample) =>
-      Rows.first(
+    const insert = ({ model_configuration, failure, ...example }: NewExample) => {
+      const row = { ...example, model_configuration: JSON.stringify(model_configuration) }
+      const failed = failure && {
+        status: "FAILED",
+        error_code: failure.code,
+        error_message: failure.detail.slice(0, 10_000),
+        completed_at: new Date()
+      }
+      return Rows.first(
         Example,
-        sql`insert into examples ${sql.insert({ ...example, model_configuration: JSON.stringify(model_configuration) })}
+        sql`insert into examples ${sql.insert({ ...row, ...failed })}
           on conflict (job_id, session_id, coalesce(from_seq, -1)) where job_id is not null do nothing
           returning ${columns}`
       )
+    }
 
     const conditions = (tenant: Tenant, filter: ExampleFilter, keyset: Position | undefined) => [
       visible(tenant),

@@ -25,6 +25,11 @@ const conversation = [
   .map((message) => `${JSON.stringify(message)}\n`)
   .join("")
 
+/** Before there is a model, a suite has none. */
+const onUpload = ({ ModelId }: Ids): Call => ({
+  json: { name: unique(), ...(ModelId === undefined ? {} : { on_upload: { model_id: ModelId } }) }
+})
+
 interface Maker {
   /** The endpoint that makes it. */
   readonly endpoint: string
@@ -36,7 +41,7 @@ interface Maker {
  * kind that is not here fails the tests over the contract.
  */
 const makers: Readonly<Record<string, Maker>> = {
-  SuiteId: { endpoint: "suites.create", call: () => ({ json: { name: unique() } }) },
+  SuiteId: { endpoint: "suites.create", call: onUpload },
   SessionId: {
     endpoint: "sessions.create",
     call: ({ SuiteId = "" }) => ({
@@ -119,7 +124,11 @@ const described = () => ({ json: { description: unique() } })
 
 /** What endpoints need beside the ids in their path. Those of the makers stand above. */
 const samples: Readonly<Record<string, Sample>> = {
-  "suites.put": { call: () => ({ json: { name: unique(), actions: [{ name: "open" }] } }) },
+  "suites.put": {
+    call: ({ ModelId }) => ({
+      json: { name: unique(), actions: [{ name: "open" }], on_upload: { model_id: ModelId } }
+    })
+  },
   "suites.update": { call: described },
   "sessions.update": { call: described },
   "sessions.content": { call: () => ({ query: { path: "recording.jsonl" } }) },

@@ -55,6 +55,9 @@ export const mappedSuite = (target: Target) =>
     return { suite_id, map_id }
   })
 
+/** A suite, and nothing for it. */
+export const bareSuite = (target: Target) => create(target, "/v1/suites", { name: `Suite ${crypto.randomUUID()}` })
+
 /** A session of the suite; without files, the person adds a customer. */
 export const recorded = (
   target: Target,

@@ -39,7 +39,7 @@ class Turns {
   tooMany = false
 
   add(event: TimelineEvent): void {
-    if (event.kind === "note") return this.#note(event.conversation, succeeded(event.data))
+    if (event.kind === "note") this.#note(event.conversation, succeeded(event.data))
     if (event.kind !== "message" && event.kind !== "tool_call" && event.kind !== "tool_result") return
     const { seq } = event
     const conversation = this.#of(event.conversation, seq)
