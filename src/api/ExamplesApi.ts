@@ -7,6 +7,7 @@ import {
   ExampleState,
   ExampleStatus,
   ExportFormat,
+  ExportSplit,
   ReviewExample,
   SessionNotReady
 } from "../domain/example/Example.ts"
@@ -76,12 +77,19 @@ export class ExamplesApi extends HttpApiGroup.make("examples")
       .annotate(OpenApi.Summary, "Export completed examples as one file")
       .annotate(
         OpenApi.Description,
-        "JSON Lines, streamed: a line of OpenAI's fine-tuning file with `tools`, of ShareGPT, or of messages with their provenance. Rejected examples are left out."
+        "JSON Lines, streamed: a line of OpenAI's fine-tuning file with `tools`, of ShareGPT, or of messages with their provenance. Rejected examples are left out. With `format=manifest` and else the same parameters, line by line where the other file's examples came from: session, map and its version, model, confidence."
       )
       .setUrlParams(
         Schema.Struct({
           format: Schema.optionalWith(ExportFormat, { default: () => "openai" as const }).annotations({
             description: "Of the lines"
+          }),
+          dedupe: Schema.optionalWith(Flag, { default: () => false }).annotations({
+            description: "Of the examples that say the same, only the first"
+          }),
+          split: optional(ExportSplit).annotations({
+            description:
+              "One of two parts, drawn by lot: `train:0.9,seed` is nine tenths, `test:0.9,seed` the rest. Examples that say the same are in the same part."
           }),
           ...filters
         })

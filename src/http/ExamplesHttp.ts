@@ -21,8 +21,8 @@ export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
         Effect.flatMap(idempotencyKey(request.headers), (key) => batches.create(payload, key))
       )
       .handle("list", ({ urlParams }) => examples.list(urlParams))
-      .handleRaw("export", ({ urlParams: { format, ...filter } }) =>
-        Effect.map(exports.lines(format, filter), jsonLines)
+      .handleRaw("export", ({ urlParams: { format, dedupe, split, ...filter } }) =>
+        Effect.map(exports.lines(format, filter, { dedupe, split }), jsonLines)
       )
       .handle("get", ({ path }) => examples.get(path.id))
       .handle("delete", ({ path }) => examples.delete(path.id))
