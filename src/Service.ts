@@ -28,6 +28,7 @@ import { Collector } from "./session/Collector.ts"
 import { Sessions } from "./session/Sessions.ts"
 import { Uploads } from "./session/Uploads.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
+import { QueueMetrics } from "./telemetry/QueueMetrics.ts"
 
 /** Who only answers requests runs none of what they start. */
 const jobs = Layer.unwrapEffect(
@@ -54,20 +55,27 @@ const services = Layer.mergeAll(
   Uploads.Default,
   Collector.Default,
   Bootstrap.Default,
+  QueueMetrics.Default,
   Metrics.Default
 )
 
-/** Once it listens: tells the operator where, and begins to collect what earlier uploads left. */
+/** Once it listens: tells the operator where, and begins what it does beside answering. */
 const listening = (first_key: string | undefined) =>
   Layer.scopedDiscard(
     Effect.gen(function* () {
       yield* HttpServer.addressWith((address) => welcome(address, first_key))
       yield* filesAreOwn
-      yield* collecting
+      yield* background
     })
   ).pipe(Layer.provideMerge(Http.layer))
 
-const collecting = Effect.flatMap(Collector, (collector) => Effect.forkScoped(collector.run))
+/** What every process does beside its role. */
+const background = Effect.gen(function* () {
+  const collector = yield* Collector
+  const queue = yield* QueueMetrics
+  yield* Effect.forkScoped(collector.run)
+  yield* Effect.forkScoped(queue.run)
+})
 
 /** Objects as files are one machine's, and written by one process at best. */
 const filesAreOwn = Effect.flatMap(Settings, ({ objects, data, jobs: { role } }) =>
@@ -94,11 +102,11 @@ export const worker = Layer.scopedDiscard(
   Effect.gen(function* () {
     yield* HttpServer.addressWith((address) => welcome(address, undefined))
     yield* filesAreOwn
-    yield* collecting
+    yield* background
   })
 ).pipe(
   Layer.provide(Probes.layer),
-  Layer.provide(Layer.mergeAll(Jobs.layer, Collector.Default, Metrics.Default)),
+  Layer.provide(Layer.mergeAll(Jobs.layer, Collector.Default, QueueMetrics.Default, Metrics.Default)),
   Layer.provide(Cluster.layer),
   Layer.provide(Platform.layer),
   Layer.provide(Logging.layer)

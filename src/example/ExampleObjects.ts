@@ -66,7 +66,8 @@ export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/Ex
         Effect.orDie(decodeMessages(jsonl.split("\n").filter((line) => line !== "")))
       )
 
-    const remove = (prefix: string) => Effect.mapError(store.removePrefix(prefix), away)
+    /** Removes what was written there, and nothing below it: another attempt may be at work there. */
+    const remove = (prefix: string) => Effect.mapError(store.remove([prefix + messagesFile, prefix + toolsFile]), away)
 
     return { write, stream, tools, messages, remove } as const
   })

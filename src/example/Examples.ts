@@ -116,8 +116,11 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
           return yield* new ExampleState({ id, example_status: before.status, needed })
         }
         const attempts = before.attempts + 1
-        const set = { status: "PENDING", attempts, stage: null, error_code: null, error_message: null }
-        const after = yield* repo.change(principal, id, { ...set, started_at: null, completed_at: null })
+        // A place of its own: the attempt before may still be tidying up its own.
+        const storage_path = `${examplePrefix(principal.org_id, id)}attempt-${attempts}/`
+        const reset = { stage: null, error_code: null, error_message: null, started_at: null, completed_at: null }
+        const set = { status: "PENDING", attempts, storage_path, ...reset }
+        const after = yield* repo.change(principal, id, set)
         if (after === undefined) return yield* exampleNotFound(id)
         yield* audit.record({ action: "example.retry", resource: `example/${id}`, before, after })
         yield* starts.start(id, attempts)

@@ -1,10 +1,8 @@
-import { Activity, DurableClock } from "@effect/workflow"
+import { DurableClock } from "@effect/workflow"
 import { Effect, Schema } from "effect"
-import type { Unavailable } from "../domain/Errors.ts"
 import { ExampleBatchWorkflow } from "../domain/example/ExampleBatchWorkflow.ts"
 import { Advanced, BatchRuns } from "../example/BatchRuns.ts"
-import { StageFailed } from "../example/StageFailed.ts"
-import { settled } from "./Settled.ts"
+import { stages } from "./Stages.ts"
 
 /** With so many of its examples under way, a job waits before it begins more. */
 const MAX_OPEN = 500
@@ -13,11 +11,7 @@ const MAX_OPEN = 500
 export const layer = ExampleBatchWorkflow.toLayer((run) =>
   Effect.gen(function* () {
     const runs = yield* BatchRuns
-    const stage = <A, I, R>(
-      name: string,
-      success: Schema.Schema<A, I>,
-      execute: Effect.Effect<A, StageFailed | Unavailable, R>
-    ) => Activity.make({ name, success, error: StageFailed, execute: settled(execute) })
+    const stage = yield* stages(ExampleBatchWorkflow)
 
     const made = Effect.gen(function* () {
       for (let turn = 0; ; turn++) {

@@ -1,20 +1,13 @@
-import { Activity } from "@effect/workflow"
 import { Effect, Schema } from "effect"
-import type { Unavailable } from "../domain/Errors.ts"
 import { ExampleWorkflow } from "../domain/example/ExampleWorkflow.ts"
 import { Classified, ExampleRuns, Written } from "../example/ExampleRuns.ts"
-import { StageFailed } from "../example/StageFailed.ts"
-import { settled } from "./Settled.ts"
+import { stages } from "./Stages.ts"
 
 /** Carries out {@link ExampleWorkflow}; a killed one goes on at the stage it was in. */
 export const layer = ExampleWorkflow.toLayer((run) =>
   Effect.gen(function* () {
     const runs = yield* ExampleRuns
-    const stage = <A, I, R>(
-      name: string,
-      success: Schema.Schema<A, I>,
-      execute: Effect.Effect<A, StageFailed | Unavailable, R>
-    ) => Activity.make({ name, success, error: StageFailed, execute: settled(execute) })
+    const stage = yield* stages(ExampleWorkflow)
 
     const made = Effect.gen(function* () {
       if (!(yield* stage("load", Schema.Boolean, runs.load(run)))) return
@@ -23,7 +16,7 @@ export const layer = ExampleWorkflow.toLayer((run) =>
       yield* stage("record", Schema.Void, runs.record(run, written))
     })
     yield* Effect.catchTag(made, "StageFailed", (failure) =>
-      Effect.ignore(stage("fail", Schema.Boolean, runs.fail(run, failure)))
+      Effect.ignore(stage("fail", Schema.Void, runs.fail(run, failure)))
     )
   })
 )

@@ -153,6 +153,16 @@ const prune = async (store: FileStore, removed: string) => {
   }
 }
 
+const remove = (store: FileStore) =>
+  Effect.fn("ObjectStore.remove")((keys: ReadonlyArray<string>) =>
+    disk("remove objects", async () => {
+      for (const path of keys.map(store.path)) {
+        await rm(path, { force: true })
+        await prune(store, path)
+      }
+    })
+  )
+
 const removePrefix = (store: FileStore) =>
   Effect.fn("ObjectStore.removePrefix")(function* (prefix: string) {
     const target = store.path(prefix.slice(0, -1))
@@ -195,6 +205,7 @@ export const layer = (root: string): Layer.Layer<ObjectStore, ObjectStoreError> 
         head: (key) => infoOf(store, key),
         list: list(store),
         folders: folders(store),
+        remove: remove(store),
         removePrefix: removePrefix(store),
         pending: pending(store),
         removePending: removePending(store),

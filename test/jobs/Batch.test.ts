@@ -1,6 +1,9 @@
+import { SqlClient } from "@effect/sql"
 import { describe, expect, layer, it as plain } from "@effect/vitest"
-import { Effect } from "effect"
+import { Duration, Effect, Layer } from "effect"
+import { ClusterHistory } from "../../src/platform/ClusterHistory.ts"
 import { childService } from "../support/ChildService.ts"
+import { eventually } from "../support/Eventually.ts"
 import { gate } from "../support/Gate.ts"
 import { ended, example, exampleEnded, inputs, lexical, mappedSuite, messages, recorded } from "../support/Recorded.ts"
 import { TestServer } from "../support/TestServer.ts"
@@ -204,6 +207,51 @@ layer(TestServer.layer(), { excludeTestServices: true })("a batch", (it) => {
       const many = yield* post(target, { filter: { suite_id } })
       expect([many.status, many.json["detail"]]).toEqual([422, expect.stringContaining("more than 10000 sessions")])
     })
+  )
+})
+
+/** More examples than may be under way before a job waits. */
+const MANY = 520
+
+layer(TestServer.layer(), { excludeTestServices: true })("a batch of very many", (it) => {
+  it.effect(
+    "waits before it begins more, and is not forgotten while it does",
+    () =>
+      Effect.gen(function* () {
+        const target = yield* TestServer
+        const { suite_id } = yield* mappedSuite(target)
+        const turns = Array.from({ length: MANY }, (_, at) => [asks(`Add ${at}`), makes(`${at}`), done(`${at}`)])
+        const short = { "messages.jsonl": lines(...talk) }
+        const several = (length: number) =>
+          Effect.forEach(Array.from({ length }), () => recorded(target, suite_id, short))
+        // The last of those that one stage goes through is the long one: it is under way when the stage ends.
+        const before = yield* several(24)
+        const long = yield* recorded(target, suite_id, { "messages.jsonl": lines(...turns.flat()) })
+        const session_ids = [...before, long, ...(yield* several(1))]
+        const { json } = yield* post(target, { session_ids, split: "turn" })
+        const path = `/v1/jobs/${json["id"]}`
+        const history = ClusterHistory.Default.pipe(Layer.provide(Layer.succeed(SqlClient.SqlClient, target.sql)))
+        const forgotten = Effect.provide(
+          Effect.flatMap(ClusterHistory, ({ forget }) => forget(Duration.zero)),
+          history
+        )
+        const waits = Effect.orDie(
+          target.sql`select 1 from cluster_messages where entity_type = 'Workflow/ExampleBatch' and tag = 'activity'
+            and payload::jsonb->>'name' like '%wait 0'`
+        )
+        expect(yield* eventually(waits, (found) => found.length > 0)).toHaveLength(1)
+        yield* forgotten
+        const job = yield* eventually(
+          Effect.zipRight(
+            forgotten,
+            Effect.map(call(target, "GET", path), ({ json }) => json)
+          ),
+          ({ status }) => status === "COMPLETED",
+          120_000
+        )
+        expect(job).toMatchObject({ status: "COMPLETED", progress: progress(26, MANY + 50) })
+      }),
+    180_000
   )
 })
 

@@ -1,7 +1,9 @@
-import { Effect, Schedule } from "effect"
+import { Activity } from "@effect/workflow"
+import { Effect, Schedule, type Schema } from "effect"
 import { Unavailable } from "../domain/Errors.ts"
 import { StageFailed } from "../example/StageFailed.ts"
 import { isConnectionFailure } from "../platform/SqlFailure.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
 
 /** How long a stage waits for a database or a store that is away. */
 const patience = Schedule.exponential("250 millis").pipe(
@@ -17,9 +19,7 @@ const faulty = new StageFailed({
 })
 
 /** What lasts is waited for, what is a fault of ours fails the job: a workflow never ends without a word. */
-export const settled = <A, R>(
-  effect: Effect.Effect<A, StageFailed | Unavailable, R>
-): Effect.Effect<A, StageFailed, R> =>
+const settled = <A, R>(effect: Effect.Effect<A, StageFailed | Unavailable, R>): Effect.Effect<A, StageFailed, R> =>
   effect.pipe(
     Effect.catchAllDefect(
       (defect): Effect.Effect<never, StageFailed | Unavailable> =>
@@ -32,4 +32,24 @@ export const settled = <A, R>(
       "Unavailable",
       ({ detail }) => new StageFailed({ code: "unavailable", detail: `${detail}: retry it later` })
     )
+  )
+
+/**
+ * Makes the stages of a workflow: each done once, as far as it can be known, and measured. The name of
+ * one that is done several times has its number after a space.
+ */
+export const stages = (workflow: { readonly name: string }) =>
+  Effect.map(
+    Metrics,
+    (metrics) =>
+      <A, I, R>(name: string, success: Schema.Schema<A, I>, execute: Effect.Effect<A, StageFailed | Unavailable, R>) =>
+        Activity.make({
+          name,
+          success,
+          error: StageFailed,
+          execute: Effect.suspend(() => {
+            const end = metrics.stages.startTimer({ kind: workflow.name, stage: name.split(" ")[0] ?? name })
+            return Effect.ensuring(settled(execute), Effect.sync(end))
+          })
+        })
   )
