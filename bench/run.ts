@@ -3,11 +3,12 @@ import { readFile, writeFile } from "node:fs/promises"
 import { auth } from "./Auth.ts"
 import { coldStart } from "./ColdStart.ts"
 import { ingestSmall } from "./IngestSmall.ts"
+import { pipelineLatency } from "./PipelineLatency.ts"
 import { load, type Measured, machine, report } from "./support/Report.ts"
 import { upload } from "./Upload.ts"
 import { uploadRss } from "./UploadRss.ts"
 
-const benchmarks = [upload, uploadRss, ingestSmall, auth, coldStart]
+const benchmarks = [upload, uploadRss, ingestSmall, auth, pipelineLatency, coldStart]
 const results = new URL("results.json", import.meta.url)
 const table = new URL("RESULTS.md", import.meta.url)
 

@@ -58,7 +58,7 @@ export class BatchRuns extends Effect.Service<BatchRuns>()("example/BatchRuns", 
         yield* Stream.runForEachChunk(events, (chunk) =>
           Effect.sync(() => {
             for (const event of chunk) cutter.add(event)
-          }).pipe(Effect.zipRight(Effect.yieldNow()))
+          })
         )
         const parts = cutter.end()
         return parts ?? (yield* unfit("too_many_parts", `it has more than ${maxParts} parts: make examples of ranges`))
