@@ -8,10 +8,13 @@ import { SuiteSurfaces } from "./capability/SuiteSurfaces.ts"
 import { Suites } from "./capability/Suites.ts"
 import { Tools } from "./capability/Tools.ts"
 import { welcome } from "./cli/Welcome.ts"
+import { Batches } from "./example/Batches.ts"
 import { ExampleExport } from "./example/ExampleExport.ts"
 import { Examples } from "./example/Examples.ts"
 import { Models } from "./example/Models.ts"
+import * as OnUpload from "./example/OnUpload.ts"
 import * as Http from "./http/Http.ts"
+import * as Probes from "./http/Probes.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
 import { Bootstrap } from "./identity/Bootstrap.ts"
@@ -20,10 +23,17 @@ import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
+import { Settings } from "./platform/Settings.ts"
 import { Collector } from "./session/Collector.ts"
 import { Sessions } from "./session/Sessions.ts"
 import { Uploads } from "./session/Uploads.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
+import { QueueMetrics } from "./telemetry/QueueMetrics.ts"
+
+/** Who only answers requests runs none of what they start. */
+const jobs = Layer.unwrapEffect(
+  Effect.map(Settings, ({ jobs: { role } }) => (role === "api" ? Layer.empty : Jobs.layer))
+)
 
 const services = Layer.mergeAll(
   Authenticator.Default,
@@ -39,31 +49,65 @@ const services = Layer.mergeAll(
   Models.Default,
   Examples.Default,
   ExampleExport.Default,
-  Jobs.layer,
+  Batches.Default,
+  jobs,
   Sessions.Default,
   Uploads.Default,
   Collector.Default,
   Bootstrap.Default,
+  QueueMetrics.Default,
   Metrics.Default
 )
 
-/** Once it listens: tells the operator where, and begins to collect what earlier uploads left. */
+/** Once it listens: tells the operator where, and begins what it does beside answering. */
 const listening = (first_key: string | undefined) =>
   Layer.scopedDiscard(
     Effect.gen(function* () {
-      const collector = yield* Collector
       yield* HttpServer.addressWith((address) => welcome(address, first_key))
-      yield* Effect.forkScoped(collector.run)
+      yield* filesAreOwn
+      yield* background
     })
   ).pipe(Layer.provideMerge(Http.layer))
 
-/** The whole service as one layer over its settings: `main` launches it, tests run it in their scope. */
+/** What every process does beside its role. */
+const background = Effect.gen(function* () {
+  const collector = yield* Collector
+  const queue = yield* QueueMetrics
+  yield* Effect.forkScoped(collector.run)
+  yield* Effect.forkScoped(queue.run)
+})
+
+/** Objects as files are one machine's, and written by one process at best. */
+const filesAreOwn = Effect.flatMap(Settings, ({ objects, data, jobs: { role } }) =>
+  role === "all" || objects.s3_bucket !== undefined
+    ? Effect.void
+    : Effect.logWarning(
+        `ROLE=${role} without S3_BUCKET: objects are files in ${data.data_dir}, which all processes have to see; set S3_BUCKET`
+      )
+)
+
+/** The service as one layer over its settings: `main` launches it, tests run it in their scope. */
 export const layer = Bootstrap.pipe(
   Effect.flatMap((bootstrap) => bootstrap.run()),
   Effect.map(listening),
   Layer.unwrapEffect,
-  Layer.provideMerge(services),
+  Layer.provideMerge(Layer.provide(services, OnUpload.layer)),
   Layer.provideMerge(Cluster.layer),
   Layer.provideMerge(Platform.layer),
+  Layer.provide(Logging.layer)
+)
+
+/** A worker as one layer over its settings: it runs jobs, and answers probes alone. */
+export const worker = Layer.scopedDiscard(
+  Effect.gen(function* () {
+    yield* HttpServer.addressWith((address) => welcome(address, undefined))
+    yield* filesAreOwn
+    yield* background
+  })
+).pipe(
+  Layer.provide(Probes.layer),
+  Layer.provide(Layer.mergeAll(Jobs.layer, Collector.Default, QueueMetrics.Default, Metrics.Default)),
+  Layer.provide(Cluster.layer),
+  Layer.provide(Platform.layer),
   Layer.provide(Logging.layer)
 )

@@ -9,7 +9,13 @@ import * as Service from "./Service.ts"
 // Effect's own figures about fibers are read by nobody, and cost a tenth of a small request.
 const withoutFiberMetrics = Effect.withRuntimeFlagsPatch(RuntimeFlagsPatch.disable(RuntimeFlags.RuntimeMetrics))
 
-run({ serve: Layer.launch(Service.layer), environment: Settings.layer(process.env), version }).pipe(
+const serve = Effect.flatMap(Settings, ({ jobs: { role } }) =>
+  role === "worker" ? Layer.launch(Service.worker) : Layer.launch(Service.layer)
+)
+
+const environment = (more: Readonly<Record<string, string>> = {}) => Settings.layer({ ...process.env, ...more })
+
+run({ serve, environment, version }).pipe(
   Effect.provide(BunContext.layer),
   withoutFiberMetrics,
   BunRuntime.runMain({ disableErrorReporting: true, disablePrettyLogger: true })

@@ -15,6 +15,7 @@ import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
+import { JobsApi } from "./JobsApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
@@ -35,6 +36,7 @@ class Contract extends HttpApi.make("tracepipe")
   .add(ActionToolMapsApi)
   .add(ModelsApi)
   .add(ExamplesApi)
+  .add(JobsApi)
   .add(SessionsApi)
   .addError(BadRequest)
   .addError(ValidationError)

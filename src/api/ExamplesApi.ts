@@ -7,11 +7,15 @@ import {
   ExampleState,
   ExampleStatus,
   ExportFormat,
+  ExportSplit,
   ReviewExample,
   SessionNotReady
 } from "../domain/example/Example.ts"
-import { ActionToolMapId, ExampleId, ModelId, SessionId, SuiteId } from "../domain/Ids.ts"
+import { CreateExampleBatch, maxBatch } from "../domain/example/ExampleBatch.ts"
+import { ActionToolMapId, ExampleId, JobId, ModelId, SessionId, SuiteId } from "../domain/Ids.ts"
+import { Job } from "../domain/job/Job.ts"
 import { Page, pageFields } from "../domain/Page.ts"
+import { IdempotencyMismatch } from "../domain/session/Session.ts"
 import { Authentication, RequiredScope } from "./Security.ts"
 
 const path = Schema.Struct({ id: ExampleId })
@@ -25,6 +29,7 @@ const filters = {
   model_id: optional(ModelId).annotations({ description: "Only of this model" }),
   suite_id: optional(SuiteId).annotations({ description: "Only of this suite" }),
   action_tool_map_id: optional(ActionToolMapId).annotations({ description: "Only through this map" }),
+  job_id: optional(JobId).annotations({ description: "Only what this job made" }),
   status: optional(ExampleStatus).annotations({ description: "Only in this state" }),
   needs_review: optional(Flag).annotations({ description: "Only those that wait for a review, or only the others" })
 }
@@ -50,6 +55,19 @@ export class ExamplesApi extends HttpApiGroup.make("examples")
       .annotate(RequiredScope, "examples:write")
   )
   .add(
+    HttpApiEndpoint.post("batch", "/v1/examples/batch")
+      .annotate(OpenApi.Summary, "Make examples of many sessions")
+      .annotate(
+        OpenApi.Description,
+        `Answers at once, with a job; read \`/v1/jobs/{id}\` for how it goes, and \`/v1/examples?job_id=\` for what it made. At most ${maxBatch} sessions. The same \`Idempotency-Key\` with the same content answers the same job.`
+      )
+      .setPayload(CreateExampleBatch)
+      .addSuccess(Job, { status: 202 })
+      .addError(NotFound)
+      .addError(IdempotencyMismatch)
+      .annotate(RequiredScope, "examples:write")
+  )
+  .add(
     HttpApiEndpoint.get("list", "/v1/examples")
       .annotate(OpenApi.Summary, "List examples, newest first")
       .setUrlParams(Schema.Struct({ ...pageFields, ...filters }))
@@ -61,12 +79,19 @@ export class ExamplesApi extends HttpApiGroup.make("examples")
       .annotate(OpenApi.Summary, "Export completed examples as one file")
       .annotate(
         OpenApi.Description,
-        "JSON Lines, streamed: a line of OpenAI's fine-tuning file with `tools`, of ShareGPT, or of messages with their provenance. Rejected examples are left out."
+        "JSON Lines, streamed: a line of OpenAI's fine-tuning file with `tools`, of ShareGPT, or of messages with their provenance. Rejected examples are left out. With `format=manifest` and else the same parameters, line by line where the other file's examples came from: session, map and its version, model, confidence."
       )
       .setUrlParams(
         Schema.Struct({
           format: Schema.optionalWith(ExportFormat, { default: () => "openai" as const }).annotations({
             description: "Of the lines"
+          }),
+          dedupe: Schema.optionalWith(Flag, { default: () => false }).annotations({
+            description: "Of the examples that say the same, only the first"
+          }),
+          split: optional(ExportSplit).annotations({
+            description:
+              "One of two parts, drawn by lot: `train:0.9,seed` is nine tenths, `test:0.9,seed` the rest. Examples that say the same are in the same part."
           }),
           ...filters
         })

@@ -11,6 +11,7 @@ import { orDefect } from "../platform/SqlFailure.ts"
 import { ActionsRepo } from "./ActionsRepo.ts"
 import { ActionWrites } from "./ActionWrites.ts"
 import { difference, isEmpty } from "./Difference.ts"
+import { SuiteModels } from "./SuiteModels.ts"
 import { SuitesRepo } from "./SuitesRepo.ts"
 
 const parameters = ({ parameters }: CreateAction | Action) =>
@@ -20,11 +21,14 @@ const sameAction = (before: Action, after: CreateAction) =>
   before.description === after.description && parameters(before) === parameters(after)
 
 const sameSuite = (before: Suite, after: CreateSuite) =>
-  before.description === after.description && before.version === after.version && before.base_url === after.base_url
+  before.description === after.description &&
+  before.version === after.version &&
+  before.base_url === after.base_url &&
+  before.on_upload?.model_id === after.on_upload?.model_id
 
 /** Suites with all their actions, made to equal what they shall be. */
 export class SuiteSurfaces extends Effect.Service<SuiteSurfaces>()("capability/SuiteSurfaces", {
-  dependencies: [SuitesRepo.Default, ActionsRepo.Default, ActionWrites.Default, Audit.Default],
+  dependencies: [SuitesRepo.Default, SuiteModels.Default, ActionsRepo.Default, ActionWrites.Default, Audit.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const id = yield* Id
@@ -32,6 +36,7 @@ export class SuiteSurfaces extends Effect.Service<SuiteSurfaces>()("capability/S
     const actions = yield* ActionsRepo
     const writes = yield* ActionWrites
     const audit = yield* Audit
+    const models = yield* SuiteModels
 
     const named = (name: string) => Effect.flatMap(CurrentPrincipal, (principal) => suites.lockNamed(principal, name))
 
@@ -52,9 +57,11 @@ export class SuiteSurfaces extends Effect.Service<SuiteSurfaces>()("capability/S
 
     /** Makes a suite and its actions equal to the body; the same body twice changes nothing. */
     const put = Effect.fn("SuiteSurfaces.put")(
-      function* ({ actions: wanted, ...fields }: PutSuite) {
+      function* ({ actions: wanted, on_upload = null, ...rest }: PutSuite) {
+        const fields = { ...rest, on_upload }
         return yield* Effect.gen(function* () {
           const principal = yield* CurrentPrincipal
+          yield* models.assertUsable(fields.on_upload)
           const { suite: before, created } = yield* ensured(new CreateSuite(fields))
           const of = { org_id: principal.org_id, suite_id: before.id }
           const old = yield* actions.all(of)

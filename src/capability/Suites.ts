@@ -7,15 +7,17 @@ import { Audit } from "../identity/Audit.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 import { MapUses } from "./MapUses.ts"
+import { SuiteModels } from "./SuiteModels.ts"
 import { SuitesRepo } from "./SuitesRepo.ts"
 
 /** Suites: the applications that people use. */
 export class Suites extends Effect.Service<Suites>()("capability/Suites", {
-  dependencies: [SuitesRepo.Default, MapUses.Default, Audit.Default],
+  dependencies: [SuitesRepo.Default, SuiteModels.Default, MapUses.Default, Audit.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* SuitesRepo
     const uses = yield* MapUses
+    const onUpload = yield* SuiteModels
     const audit = yield* Audit
     const read = withPolicy(scope("suites:read"))
     const write = withPolicy(scope("suites:write"))
@@ -30,6 +32,7 @@ export class Suites extends Effect.Service<Suites>()("capability/Suites", {
     const create = Effect.fn("Suites.create")(
       function* (wanted: CreateSuite) {
         const { org_id } = yield* CurrentPrincipal
+        yield* onUpload.assertUsable(wanted.on_upload)
         return yield* Effect.tap(repo.insert(org_id, wanted), (suite) =>
           audit.record({ action: "suite.create", resource: `suite/${suite.id}`, after: suite })
         ).pipe(sql.withTransaction, orDefect)
@@ -51,6 +54,7 @@ export class Suites extends Effect.Service<Suites>()("capability/Suites", {
     const update = Effect.fn("Suites.update")(function* (id: SuiteId, change: UpdateSuite) {
       return yield* Effect.gen(function* () {
         const before = yield* existing(id)
+        yield* onUpload.assertUsable(change.on_upload)
         if (Object.keys(change).length === 0) return before
         const suite: Suite | undefined = yield* repo.update(yield* CurrentPrincipal, id, change)
         if (suite === undefined) return yield* suiteNotFound(id)

@@ -1,7 +1,7 @@
 import { SqlClient } from "@effect/sql"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { type CreateSuite, Suite, SuiteInUse, SuiteNameTaken, type UpdateSuite } from "../domain/capability/Suite.ts"
-import type { OrganizationId, SuiteId } from "../domain/Ids.ts"
+import type { ModelId, OrganizationId, SuiteId } from "../domain/Ids.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import type { Tenant } from "../domain/Principal.ts"
 import { Id } from "../platform/Id.ts"
@@ -16,12 +16,26 @@ export class SuitesRepo extends Effect.Service<SuitesRepo>()("capability/SuitesR
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const id = yield* Id
-    const columns = sql`id, name, description, version, base_url, created_at, updated_at`
+    const columns = sql`id, name, description, version, base_url,
+      case when on_upload_model_id is not null then json_build_object('model_id', on_upload_model_id) end as on_upload,
+      created_at, updated_at`
+
+    const rowOf = <A extends { readonly on_upload?: CreateSuite["on_upload"] }>({ on_upload, ...rest }: A) =>
+      on_upload === undefined ? rest : { ...rest, on_upload_model_id: on_upload?.model_id ?? null }
+
+    const modelExists = (org_id: OrganizationId, id: ModelId) =>
+      Effect.map(
+        Rows.first(
+          Schema.Unknown,
+          sql`select 1 from models where (org_id = ${org_id} or org_id is null) and id = ${id}`
+        ),
+        (row) => row !== undefined
+      )
     const visible = ({ org_id, suite_ids }: Tenant) =>
       suite_ids === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and ${sql.in("id", suite_ids)}`
 
     const insert = (org_id: OrganizationId, suite: CreateSuite) =>
-      sql`insert into suites ${sql.insert({ id: id.next(), org_id, ...suite })} returning ${columns}`.pipe(
+      sql`insert into suites ${sql.insert({ id: id.next(), org_id, ...rowOf(suite) })} returning ${columns}`.pipe(
         Effect.mapError((error) =>
           violates(error, "suites_org_name_unique") ? new SuiteNameTaken({ name: suite.name }) : error
         ),
@@ -70,12 +84,12 @@ export class SuitesRepo extends Effect.Service<SuitesRepo>()("capability/SuitesR
     const insertNew = (org_id: OrganizationId, suite: CreateSuite) =>
       Rows.first(
         Suite,
-        sql`insert into suites ${sql.insert({ id: id.next(), org_id, ...suite })}
+        sql`insert into suites ${sql.insert({ id: id.next(), org_id, ...rowOf(suite) })}
           on conflict on constraint suites_org_name_unique do nothing returning ${columns}`
       )
 
     const update = (tenant: Tenant, suite_id: SuiteId, change: UpdateSuite) =>
-      sql`update suites set ${sql.update({ ...change })}, updated_at = now()
+      sql`update suites set ${sql.update(rowOf(change))}, updated_at = now()
         where ${visible(tenant)} and id = ${suite_id} returning ${columns}`.pipe(
         Effect.mapError((error) =>
           violates(error, "suites_org_name_unique") ? new SuiteNameTaken({ name: String(change.name) }) : error
@@ -89,6 +103,6 @@ export class SuitesRepo extends Effect.Service<SuitesRepo>()("capability/SuitesR
         orDefect
       )
 
-    return { insert, insertNew, list, find, lock, lockNamed, lockReferred, update, remove } as const
+    return { modelExists, insert, insertNew, list, find, lock, lockNamed, lockReferred, update, remove } as const
   })
 }) {}

@@ -8,14 +8,15 @@ import { keysCommand } from "./KeysCommand.ts"
 import { migrateCommand } from "./MigrateCommand.ts"
 import { oneShot } from "./OneShot.ts"
 import { reported } from "./Report.ts"
-import { serveCommand } from "./ServeCommand.ts"
+import { serveCommand, workerCommand } from "./ServeCommand.ts"
 import { suitesCommand } from "./SuitesCommand.ts"
 import { uploadCommand } from "./UploadCommand.ts"
 
 interface Program<E> {
   /** Runs the service until it is interrupted. */
   readonly serve: Effect.Effect<never, E, Settings>
-  readonly environment: Layer.Layer<Settings, ConfigurationInvalid>
+  /** The configuration of this process, with variables set over its own. */
+  readonly environment: (more?: Readonly<Record<string, string>>) => Layer.Layer<Settings, ConfigurationInvalid>
   readonly version: string
 }
 
@@ -27,12 +28,13 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
   const root = Command.make("tracepipe").pipe(
     Command.withDescription("records what people and agents do, and turns it into what agents can do"),
     Command.withSubcommands([
-      serveCommand(serve).pipe(Command.provide(environment)),
+      serveCommand(serve).pipe(Command.provide(environment())),
+      workerCommand(serve).pipe(Command.provide(environment({ ROLE: "worker" }))),
       oneShot(uploadCommand),
       oneShot(suitesCommand),
       oneShot(demoCommand),
-      oneShot(keysCommand(environment)),
-      oneShot(migrateCommand).pipe(Command.provide(environment)),
+      oneShot(keysCommand(environment())),
+      oneShot(migrateCommand).pipe(Command.provide(environment())),
       oneShot(doctorCommand),
       oneShot(healthCommand)
     ])

@@ -99,7 +99,7 @@ export const demoCommand = Command.make("demo", connection, (options) =>
 
     yield* Console.error("4. OpenAI's fine-tuning file of them, on stdout; the same by GET /v1/examples/export\n")
     for (const { session_id } of made) {
-      const text = yield* api.examples.export({ urlParams: { format: "openai", session_id } })
+      const text = yield* api.examples.export({ urlParams: { format: "openai", session_id, dedupe: false } })
       yield* Console.log(text.trimEnd())
     }
   }).pipe(Effect.provide(FetchHttpClient.layer))

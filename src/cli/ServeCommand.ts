@@ -15,3 +15,9 @@ const warnings = Effect.forEach(unknownVariables(process.env), (name) =>
 /** `tracepipe serve`: runs the service until it is interrupted. */
 export const serveCommand = <E>(serve: Effect.Effect<never, E, Settings>) =>
   Command.make("serve", {}, () => Effect.zipRight(warnings, serve)).pipe(Command.withDescription("run the service"))
+
+/** `tracepipe worker`: the same with ROLE=worker. */
+export const workerCommand = <E>(serve: Effect.Effect<never, E, Settings>) =>
+  Command.make("worker", {}, () => Effect.zipRight(warnings, serve)).pipe(
+    Command.withDescription("run jobs only, beside services that start them over one database")
+  )

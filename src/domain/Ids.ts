@@ -60,5 +60,8 @@ export type SessionFileId = typeof SessionFileId.Type
 export const ExampleId = id("ExampleId")
 export type ExampleId = typeof ExampleId.Type
 
+export const JobId = id("JobId")
+export type JobId = typeof JobId.Type
+
 export const AuditEntryId = id("AuditEntryId")
 export type AuditEntryId = typeof AuditEntryId.Type

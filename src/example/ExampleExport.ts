@@ -3,7 +3,7 @@ import type { ExportFormat } from "../domain/example/Example.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
 import { ExampleObjects } from "./ExampleObjects.ts"
-import { type ExampleFilter, ExamplesRepo } from "./ExamplesRepo.ts"
+import { type ExampleFilter, ExamplesRepo, type Selection } from "./ExamplesRepo.ts"
 import { exportLine } from "./pipeline/Export.ts"
 
 type Exportable = Effect.Effect.Success<ReturnType<ExamplesRepo["exportable"]>>[number]
@@ -19,7 +19,10 @@ const provenance = (example: Exportable) => ({
   map_version: example.map_version,
   model: example.model,
   confidence: example.confidence,
-  review: example.review
+  review: example.review,
+  range: example.range,
+  content_hash: example.content_hash,
+  duplicate_of: example.duplicate_of
 })
 
 /** Many examples as one file for training. */
@@ -30,17 +33,23 @@ export class ExampleExport extends Effect.Service<ExampleExport>()("example/Exam
     const objects = yield* ExampleObjects
 
     const line = (format: ExportFormat) => (example: Exportable) =>
-      Effect.map(
-        Effect.all([objects.messages(example.storage_path), objects.tools(example.storage_path)]),
-        ([messages, tools]) => exportLine(format, { messages, tools, provenance: provenance(example) })
-      )
+      format === "manifest"
+        ? Effect.succeed(`${JSON.stringify(provenance(example))}\n`)
+        : Effect.map(
+            Effect.all([objects.messages(example.storage_path), objects.tools(example.storage_path)]),
+            ([messages, tools]) => exportLine(format, { messages, tools, provenance: provenance(example) })
+          )
 
-    /** The lines of all completed examples that fit, newest first, without those that were rejected. */
+    /**
+     * The lines of all completed examples that fit, newest first, without those that were rejected. Every
+     * format has the same examples in the same order: a manifest tells of each line of the file beside it
+     * where it came from.
+     */
     const lines = Effect.fn("ExampleExport.lines")(
-      function* (format: ExportFormat, filter: ExampleFilter) {
+      function* (format: ExportFormat, filter: ExampleFilter, selection: Selection) {
         const principal = yield* CurrentPrincipal
         return Stream.paginateChunkEffect(undefined as Position | undefined, (position) =>
-          Effect.map(repo.exportable(principal, filter, position, rowsAtOnce), (rows) => {
+          Effect.map(repo.exportable(principal, filter, selection, position, rowsAtOnce), (rows) => {
             const last = rows.at(-1)
             const more = rows.length === rowsAtOnce && last !== undefined
             return [

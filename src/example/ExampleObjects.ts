@@ -3,6 +3,7 @@ import { Unavailable } from "../domain/Errors.ts"
 import { Message, ToolDefinition } from "../domain/example/Message.ts"
 import type { ExampleId, OrganizationId } from "../domain/Ids.ts"
 import { ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
+import { contentHash } from "./pipeline/ContentHash.ts"
 import { toText } from "./pipeline/Grammar.ts"
 
 const encoder = new TextEncoder()
@@ -24,7 +25,7 @@ export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/Ex
 
     /**
      * Writes the messages and their tools, durably; the same twice is the same once.
-     * @returns the SHA-256 of the messages' bytes, as hex
+     * @returns the hash of what the messages say
      */
     const write = (prefix: string, messages: ReadonlyArray<Message>, tools: ReadonlyArray<ToolDefinition>) =>
       Effect.gen(function* () {
@@ -39,7 +40,7 @@ export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/Ex
           yield* writer.end
         }
         yield* batch.commit
-        return new Bun.CryptoHasher("sha256").update(text).digest("hex")
+        return contentHash(messages)
       }).pipe(Effect.scoped, Effect.mapError(away))
 
     /** The bytes of `messages.jsonl`, as they come. */
@@ -65,7 +66,8 @@ export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/Ex
         Effect.orDie(decodeMessages(jsonl.split("\n").filter((line) => line !== "")))
       )
 
-    const remove = (prefix: string) => Effect.mapError(store.removePrefix(prefix), away)
+    /** Removes what was written there, and nothing below it: another attempt may be at work there. */
+    const remove = (prefix: string) => Effect.mapError(store.remove([prefix + messagesFile, prefix + toolsFile]), away)
 
     return { write, stream, tools, messages, remove } as const
   })

@@ -6,6 +6,7 @@ import { settingsOf } from "../platform/llm/LlmSettings.ts"
 import { Settings } from "../platform/Settings.ts"
 import { redactText } from "../session/RedactText.ts"
 import { Timeline } from "../session/Timeline.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
 import { ExampleObjects } from "./ExampleObjects.ts"
 import { LlmClassifier } from "./LlmClassifier.ts"
 import { agentConversation } from "./pipeline/AgentConversation.ts"
@@ -50,6 +51,11 @@ export const Written = Schema.Struct({
   map_version: Schema.NullOr(Schema.Int)
 })
 
+/** How many runs of one process are at work at once; further ones wait. */
+const runsAtOnce = 16
+/** The same for those that wait for a language model, most of the time. */
+const modelsAtOnce = 64
+
 const failed = (code: string, detail: string) => new StageFailed({ code, detail })
 const gone = failed("gone", "the example, its session or its map was deleted")
 const modelDeleted = failed("model_deleted", "the model was deleted: make a new example with another one")
@@ -73,7 +79,8 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
     SourcesRepo.Default,
     Timeline.Default,
     ExampleObjects.Default,
-    LlmClassifier.Default
+    LlmClassifier.Default,
+    Metrics.Default
   ],
   effect: Effect.gen(function* () {
     const runs = yield* RunsRepo
@@ -81,6 +88,9 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
     const timeline = yield* Timeline
     const objects = yield* ExampleObjects
     const llm = yield* LlmClassifier
+    const metrics = yield* Metrics
+    const room = yield* Effect.makeSemaphore(runsAtOnce)
+    const modelRoom = yield* Effect.makeSemaphore(modelsAtOnce)
     const { examples, redaction } = yield* Settings
 
     const opened = ({ example_id }: ExampleRun) =>
@@ -121,7 +131,8 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
       const actions = yield* sources.actions(run.example_id)
       const classifier = yield* classifierOf(run, source)
       return yield* recognise(classifier, actions, within(source.range, source.events)).pipe(
-        Effect.catchTag("TimelineUnreadable", unreadable)
+        Effect.catchTag("TimelineUnreadable", unreadable),
+        (classifier === lexical ? room : modelRoom).withPermits(1)
       )
     })
 
@@ -199,7 +210,7 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
         content_hash,
         map_version: row.map_version
       } satisfies typeof Written.Type
-    })
+    }, room.withPermits(1))
 
     /** Makes the outcome visible. What was written for an example that is gone or cancelled is removed. */
     const record = Effect.fn("ExampleRuns.record")(function* (
@@ -207,15 +218,24 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
       { storage_path, ...outcome }: typeof Written.Type
     ) {
       yield* runs.enter(run, "record")
-      if (yield* runs.complete(run, outcome)) return
+      const seconds = yield* runs.complete(run, outcome)
+      if (seconds !== undefined) {
+        metrics.jobs.observe({ kind: "Example", status: "COMPLETED" }, seconds)
+        return
+      }
       const state = yield* runs.state(run)
-      const abandoned = state === undefined || (state.status === "CANCELLED" && state.attempts === run.attempt)
-      if (abandoned) yield* objects.remove(storage_path)
+      // A retry writes elsewhere: what it makes is not touched, even when it comes in this moment.
+      const isAbandoned =
+        state === undefined ||
+        state.storage_path !== storage_path ||
+        (state.status === "CANCELLED" && state.attempts === run.attempt)
+      if (isAbandoned) yield* objects.remove(storage_path)
     })
 
-    const fail = Effect.fn("ExampleRuns.fail")((run: ExampleRun, { code, detail }: StageFailed) =>
-      runs.fail(run, code, detail)
-    )
+    const fail = Effect.fn("ExampleRuns.fail")(function* (run: ExampleRun, { code, detail }: StageFailed) {
+      const seconds = yield* runs.fail(run, code, detail)
+      if (seconds !== undefined) metrics.jobs.observe({ kind: "Example", status: "FAILED" }, seconds)
+    })
 
     return { load, classify, write, record, fail } as const
   })

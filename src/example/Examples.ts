@@ -1,8 +1,5 @@
-import { Sharding } from "@effect/cluster"
 import { SqlClient } from "@effect/sql"
-import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
-import { Effect, Either } from "effect"
-import { mapNotFound } from "../domain/capability/ActionToolMap.ts"
+import { Effect } from "effect"
 import { Issue, ValidationError } from "../domain/Errors.ts"
 import {
   type CreateExample,
@@ -11,32 +8,31 @@ import {
   type ReviewExample,
   SessionNotReady
 } from "../domain/example/Example.ts"
-import { ExampleWorkflow } from "../domain/example/ExampleWorkflow.ts"
 import { modelNotFound } from "../domain/example/Model.ts"
-import { type ActionToolMapId, ExampleId, type SuiteId } from "../domain/Ids.ts"
+import type { ExampleId } from "../domain/Ids.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
 import { sessionNotFound } from "../domain/session/Session.ts"
 import { Audit } from "../identity/Audit.ts"
 import { Id } from "../platform/Id.ts"
 import * as Keyset from "../platform/Keyset.ts"
-import { Llm } from "../platform/Llm.ts"
-import type { LlmModel } from "../platform/llm/LlmConnection.ts"
-import { settingsOf } from "../platform/llm/LlmSettings.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 import { Removals } from "../session/Removals.ts"
 import { ExampleObjects, examplePrefix } from "./ExampleObjects.ts"
-import { isBrowser } from "./ExampleRuns.ts"
+import { ExampleStarts, invalid } from "./ExampleStarts.ts"
 import { type ExampleFilter, ExamplesRepo } from "./ExamplesRepo.ts"
 import { faults } from "./pipeline/Grammar.ts"
-import { lexical } from "./pipeline/Lexical.ts"
 import { SourcesRepo } from "./SourcesRepo.ts"
-
-const invalid = (path: string, message: string) =>
-  new ValidationError({ detail: `${path}: ${message}`, errors: [new Issue({ path, message })] })
 
 /** Examples: sessions, made into training conversations. */
 export class Examples extends Effect.Service<Examples>()("example/Examples", {
-  dependencies: [ExamplesRepo.Default, SourcesRepo.Default, ExampleObjects.Default, Removals.Default, Audit.Default],
+  dependencies: [
+    ExamplesRepo.Default,
+    SourcesRepo.Default,
+    ExampleStarts.Default,
+    ExampleObjects.Default,
+    Removals.Default,
+    Audit.Default
+  ],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const newId = yield* Id
@@ -45,9 +41,7 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
     const objects = yield* ExampleObjects
     const removals = yield* Removals
     const audit = yield* Audit
-    const llm = yield* Llm
-    const engine = yield* WorkflowEngine
-    const sharding = yield* Sharding.Sharding
+    const starts = yield* ExampleStarts
     const read = withPolicy(scope("examples:read"))
     const write = withPolicy(scope("examples:write"))
 
@@ -65,47 +59,6 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
         )
       )
 
-    /** Called in the transaction of the row: the run is there when the row is. */
-    const start = (example_id: ExampleId, attempt: number) =>
-      ExampleWorkflow.execute({ example_id, attempt }, { discard: true }).pipe(
-        Effect.provideService(WorkflowEngine, engine)
-      )
-
-    /** The map that was named, else the suite's only one. */
-    const mapOf = (suite_id: SuiteId, wanted: ActionToolMapId | undefined) =>
-      Effect.gen(function* () {
-        const principal = yield* CurrentPrincipal
-        if (wanted !== undefined) {
-          const map = (yield* sources.map(principal, wanted)) ?? (yield* mapNotFound(wanted))
-          if (map.suite_id === suite_id) return map.id
-          return yield* invalid("action_tool_map_id", "the map belongs to another suite than the session")
-        }
-        const maps = yield* sources.maps(principal, suite_id)
-        const [only] = maps
-        if (only !== undefined && maps.length === 1) return only.id
-        const names = maps.map(({ name }) => JSON.stringify(name)).join(", ")
-        return yield* invalid(
-          "action_tool_map_id",
-          only === undefined
-            ? "the session's suite has no action–tool map: make one first"
-            : `the session's suite has several action–tool maps (${names}): name one`
-        )
-      })
-
-    /** Whether the model can recognise actions with this configuration. */
-    const usable = (model: LlmModel, configuration: CreateExample["model_configuration"]) =>
-      Effect.gen(function* () {
-        const name = `${model.provider}/${model.name}`
-        if (model.provider === "BUILTIN") {
-          return yield* invalid("model_id", `${name} recognises no actions: use ${lexical.name} or a language model`)
-        }
-        const missing = llm.missing(model)
-        if (missing !== undefined) return yield* invalid("model_id", missing)
-        yield* Either.mapLeft(settingsOf(configuration), ({ path, message }) =>
-          invalid(`model_configuration.${path}`, message)
-        )
-      })
-
     const create = Effect.fn("Examples.create")(function* (wanted: CreateExample) {
       const principal = yield* CurrentPrincipal
       const made = yield* Effect.gen(function* () {
@@ -113,28 +66,25 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
           (yield* sources.session(principal, wanted.session_id)) ?? (yield* sessionNotFound(wanted.session_id))
         const model = (yield* sources.model(principal, wanted.model_id)) ?? (yield* modelNotFound(wanted.model_id))
         if (session.status !== "READY") return yield* new SessionNotReady({ id: session.id })
-        const name = `${model.provider}/${model.name}`
-        if (isBrowser(session) && name !== lexical.name) yield* usable(model, wanted.model_configuration)
-        const action_tool_map_id = yield* mapOf(session.suite_id, wanted.action_tool_map_id)
-        const id = ExampleId.make(newId.next())
-        const example = yield* repo.insert({
-          id,
-          org_id: principal.org_id,
-          session_id: session.id,
-          suite_id: session.suite_id,
-          model_id: wanted.model_id,
-          model: name,
-          action_tool_map_id,
-          model_configuration: wanted.model_configuration,
-          from_seq: wanted.range?.from_seq ?? null,
-          to_seq: wanted.range?.to_seq ?? null,
-          storage_path: examplePrefix(principal.org_id, id)
-        })
-        yield* audit.record({ action: "example.create", resource: `example/${id}`, after: example })
-        yield* start(id, example.attempts)
-        return example
+        yield* starts.usable(session, model, wanted.model_configuration)
+        const example = yield* starts.begin(
+          {
+            org_id: principal.org_id,
+            session_id: session.id,
+            suite_id: session.suite_id,
+            model_id: wanted.model_id,
+            model: `${model.provider}/${model.name}`,
+            action_tool_map_id: yield* starts.mapOf(principal, session.suite_id, wanted.action_tool_map_id),
+            model_configuration: wanted.model_configuration,
+            from_seq: wanted.range?.from_seq ?? null,
+            to_seq: wanted.range?.to_seq ?? null,
+            job_id: null
+          },
+          audit.record
+        )
+        return example ?? (yield* Effect.dieMessage("an example of no job is never there already"))
       }).pipe(sql.withTransaction, orDefect)
-      yield* sharding.pollStorage
+      yield* starts.began
       return made
     }, write)
 
@@ -166,14 +116,17 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
           return yield* new ExampleState({ id, example_status: before.status, needed })
         }
         const attempts = before.attempts + 1
-        const set = { status: "PENDING", attempts, stage: null, error_code: null, error_message: null }
-        const after = yield* repo.change(principal, id, { ...set, started_at: null, completed_at: null })
+        // A place of its own: the attempt before may still be tidying up its own.
+        const storage_path = `${examplePrefix(principal.org_id, id)}attempt-${attempts}/`
+        const reset = { stage: null, error_code: null, error_message: null, started_at: null, completed_at: null }
+        const set = { status: "PENDING", attempts, storage_path, ...reset }
+        const after = yield* repo.change(principal, id, set)
         if (after === undefined) return yield* exampleNotFound(id)
         yield* audit.record({ action: "example.retry", resource: `example/${id}`, before, after })
-        yield* start(id, attempts)
+        yield* starts.start(id, attempts)
         return after
       }).pipe(sql.withTransaction, orDefect)
-      yield* sharding.pollStorage
+      yield* starts.began
       return again
     }, write)
 

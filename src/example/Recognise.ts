@@ -3,6 +3,7 @@ import type { ActionSurface, Classification } from "../domain/example/Classifica
 import type { Episode } from "../domain/example/Episode.ts"
 import type { SeqRange } from "../domain/example/Example.ts"
 import type { TimelineEvent } from "../domain/session/Timeline.ts"
+import { makePace } from "../platform/Pace.ts"
 import type { ConversationEvent } from "./pipeline/AgentConversation.ts"
 import type { Classifier } from "./pipeline/Classify.ts"
 import { Normaliser } from "./pipeline/Normalise.ts"
@@ -39,6 +40,7 @@ export const recognise = <E, R, Failure>(
     const recognition = classifier.start(actions)
     const found: Array<Classification> = []
     const answers: Array<Answer> = []
+    const pace = makePace()
     let held = 0
     const look = (episodes: ReadonlyArray<Episode>) =>
       Effect.forEach(
@@ -46,7 +48,7 @@ export const recognise = <E, R, Failure>(
         (episode) =>
           Effect.flatMap(recognition.push(episode), (more) => {
             found.push(...more)
-            return found.length > maxSteps ? tooMany : Effect.void
+            return found.length > maxSteps ? tooMany : pace
           }),
         { discard: true }
       )

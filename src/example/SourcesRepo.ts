@@ -7,7 +7,7 @@ import {
   ActionId,
   ActionToolMapId,
   type ExampleId,
-  type ModelId,
+  ModelId,
   OrganizationId,
   type SessionId,
   SuiteId
@@ -77,6 +77,14 @@ export class SourcesRepo extends Effect.Service<SourcesRepo>()("example/SourcesR
         sql`select ${called} from models where (org_id = ${tenant.org_id} or org_id is null) and id = ${id}`
       )
 
+    /** The model that makes examples of the suite's sessions as they come. */
+    const onUpload = (org_id: OrganizationId, suite_id: SuiteId) =>
+      Rows.first(
+        Schema.Struct({ ...CalledModel.fields, id: ModelId }),
+        sql`select m.id, ${called} from models m
+          where m.id = (select on_upload_model_id from suites where org_id = ${org_id} and id = ${suite_id})`
+      )
+
     const map = (tenant: Tenant, id: ActionToolMapId) =>
       Rows.first(MapRow, sql`select id, suite_id, name from action_tool_maps where ${visible(tenant)} and id = ${id}`)
 
@@ -142,6 +150,6 @@ export class SourcesRepo extends Effect.Service<SourcesRepo>()("example/SourcesR
           where e.id = ${id} order by am.position`
       )
 
-    return { session, model, map, maps, run, modelOf, sessionOf, actions, mappings } as const
+    return { session, model, onUpload, map, maps, run, modelOf, sessionOf, actions, mappings } as const
   })
 }) {}

@@ -3,8 +3,10 @@ import { Effect, type Stream } from "effect"
 import { Api } from "../api/Api.ts"
 import { ExamplePage } from "../api/ExamplesApi.ts"
 import type { Unavailable } from "../domain/Errors.ts"
+import { Batches } from "../example/Batches.ts"
 import { ExampleExport } from "../example/ExampleExport.ts"
 import { Examples } from "../example/Examples.ts"
+import { idempotencyKey } from "../session/Upload.ts"
 import { answered } from "./Answered.ts"
 
 const jsonLines = (bytes: Stream.Stream<Uint8Array, Unavailable>) =>
@@ -13,12 +15,16 @@ const jsonLines = (bytes: Stream.Stream<Uint8Array, Unavailable>) =>
 export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
   Effect.gen(function* () {
     const examples = yield* Examples
+    const batches = yield* Batches
     const exports = yield* ExampleExport
     return handlers
       .handle("create", ({ payload }) => examples.create(payload))
+      .handle("batch", ({ payload, request }) =>
+        Effect.flatMap(idempotencyKey(request.headers), (key) => batches.create(payload, key))
+      )
       .handleRaw("list", ({ urlParams }) => Effect.map(examples.list(urlParams), answered(ExamplePage)))
-      .handleRaw("export", ({ urlParams: { format, ...filter } }) =>
-        Effect.map(exports.lines(format, filter), jsonLines)
+      .handleRaw("export", ({ urlParams: { format, dedupe, split, ...filter } }) =>
+        Effect.map(exports.lines(format, filter, { dedupe, split }), jsonLines)
       )
       .handle("get", ({ path }) => examples.get(path.id))
       .handle("delete", ({ path }) => examples.delete(path.id))

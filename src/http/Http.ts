@@ -1,14 +1,14 @@
 import { HttpApiBuilder, HttpApiSwagger, HttpMiddleware } from "@effect/platform"
-import { BunHttpServer } from "@effect/platform-bun"
-import { Effect, Layer, Schema } from "effect"
+import { Layer } from "effect"
 import { Api } from "../api/Api.ts"
-import { Settings } from "../platform/Settings.ts"
 import * as ActionsHttp from "./ActionsHttp.ts"
 import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
 import * as Authentication from "./Authentication.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
+import * as JobsHttp from "./JobsHttp.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
+import { server } from "./Listening.ts"
 import * as McpServersHttp from "./McpServersHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
 import * as ModelsHttp from "./ModelsHttp.ts"
@@ -18,17 +18,6 @@ import * as SuitesHttp from "./SuitesHttp.ts"
 import * as SystemHttp from "./SystemHttp.ts"
 import * as ToolsHttp from "./ToolsHttp.ts"
 import * as UsersHttp from "./UsersHttp.ts"
-
-/** The address cannot be listened on. */
-export class AddressInUse extends Schema.TaggedError<AddressInUse>("http/AddressInUse")("AddressInUse", {
-  host: Schema.String,
-  port: Schema.Number,
-  reason: Schema.String
-}) {
-  override get message() {
-    return `cannot listen on ${this.host}:${this.port}: ${this.reason}. Is another service running there? Set PORT (or HOST)`
-  }
-}
 
 const groups = Layer.mergeAll(
   SystemHttp.layer,
@@ -41,22 +30,11 @@ const groups = Layer.mergeAll(
   ActionToolMapsHttp.layer,
   ModelsHttp.layer,
   ExamplesHttp.layer,
+  JobsHttp.layer,
   SessionsHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))
-
-/** The listening socket. Bodies are bounded by the handlers; quiet streams are not cut by the server. */
-const server = Layer.unwrapEffect(
-  Effect.map(Settings, ({ server: { host, port } }) =>
-    BunHttpServer.layer({ hostname: host, port, maxRequestBodySize: Number.MAX_SAFE_INTEGER, idleTimeout: 0 }).pipe(
-      // Bun throws while the layer is built; its error carries the reason.
-      Layer.catchAllCause((cause) =>
-        Layer.fail(new AddressInUse({ host, port, reason: String(cause).split("\n")[0] ?? "" }))
-      )
-    )
-  )
-)
 
 /** The whole HTTP server; it listens while its scope is open, and drains before that closes. */
 export const layer = drainOnShutdown.pipe(

@@ -1,6 +1,13 @@
 import { Layer } from "effect"
+import { BatchRuns } from "../example/BatchRuns.ts"
 import { ExampleRuns } from "../example/ExampleRuns.ts"
+import { ClusterHistory } from "../platform/ClusterHistory.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
+import * as BatchJob from "./BatchJob.ts"
 import * as ExampleJob from "./ExampleJob.ts"
+import * as HistoryCron from "./HistoryCron.ts"
 
 /** Everything that runs beyond a request. */
-export const layer = ExampleJob.layer.pipe(Layer.provide(ExampleRuns.Default))
+export const layer = Layer.mergeAll(ExampleJob.layer, BatchJob.layer, HistoryCron.layer).pipe(
+  Layer.provide(Layer.mergeAll(ExampleRuns.Default, BatchRuns.Default, ClusterHistory.Default, Metrics.Default))
+)

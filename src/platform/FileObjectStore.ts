@@ -153,6 +153,16 @@ const prune = async (store: FileStore, removed: string) => {
   }
 }
 
+const remove = (store: FileStore) =>
+  Effect.fn("ObjectStore.remove")((keys: ReadonlyArray<string>) =>
+    disk("remove objects", async () => {
+      for (const path of keys.map(store.path)) {
+        await rm(path, { force: true })
+        await prune(store, path)
+      }
+    })
+  )
+
 const removePrefix = (store: FileStore) =>
   Effect.fn("ObjectStore.removePrefix")(function* (prefix: string) {
     const target = store.path(prefix.slice(0, -1))
@@ -161,6 +171,14 @@ const removePrefix = (store: FileStore) =>
       for (const path of paths) await rm(path, { recursive: true, force: true })
       store.folders.forget(target)
       await prune(store, target)
+    })
+  })
+
+const removePending = (store: FileStore) =>
+  Effect.fn("ObjectStore.removePending")(function* (prefix: string) {
+    const paths = (yield* temps(store, prefix)).map(({ path }) => path)
+    yield* disk("remove temp folders", async () => {
+      for (const path of paths) await rm(path, { recursive: true, force: true })
     })
   })
 
@@ -187,8 +205,10 @@ export const layer = (root: string): Layer.Layer<ObjectStore, ObjectStoreError> 
         head: (key) => infoOf(store, key),
         list: list(store),
         folders: folders(store),
+        remove: remove(store),
         removePrefix: removePrefix(store),
         pending: pending(store),
+        removePending: removePending(store),
         health: health(store)
       }
     })

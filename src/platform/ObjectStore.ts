@@ -110,10 +110,14 @@ export class ObjectStore extends Context.Tag("platform/ObjectStore")<
      * among them in the file layer; small objects of an uncommitted batch may be in the S3 layer.
      */
     readonly folders: (prefix: string, start_after?: string) => Stream.Stream<string, ObjectStoreError>
+    /** Removes these objects, which may be missing already. */
+    readonly remove: (keys: ReadonlyArray<string>) => Effect.Effect<void, ObjectStoreError>
     /** Removes every object below the prefix (not empty, ends in a slash), pending ones too. Idempotent. */
     readonly removePrefix: (prefix: string) => Effect.Effect<void, ObjectStoreError>
     /** What uncommitted batches hold at this moment: temp folders, open multipart uploads. One entry per batch prefix. */
     readonly pending: (prefix: string) => Stream.Stream<PendingBatch, ObjectStoreError>
+    /** Removes what uncommitted batches hold below the prefix, and nothing that was committed. Idempotent. */
+    readonly removePending: (prefix: string) => Effect.Effect<void, ObjectStoreError>
     /** Resolves when the store can be read and written. */
     readonly health: Effect.Effect<void, ObjectStoreError>
   }

@@ -3,7 +3,7 @@ import { Effect, Layer, Stream } from "effect"
 import { type ObjectInfo, ObjectNotFound, ObjectStore, type ObjectStoreError } from "./ObjectStore.ts"
 import { makeBuffers } from "./s3/Buffers.ts"
 import { folders, list, pending } from "./s3/Listing.ts"
-import { removePrefix } from "./s3/Removal.ts"
+import { deleteKeys, removePending, removePrefix } from "./s3/Removal.ts"
 import { makeS3Api, type S3Api, type S3Options, storeError } from "./s3/S3Api.ts"
 import { s3Batch } from "./s3/S3Batch.ts"
 import { read } from "./s3/S3Reader.ts"
@@ -39,10 +39,14 @@ export const layer = (options: S3Options): Layer.Layer<ObjectStore> =>
         head: (key) => head(s3, key),
         list: (prefix) => Stream.mapError(list(s3, prefix), storeError),
         folders: (prefix, start_after) => Stream.mapError(folders(s3, prefix, start_after), storeError),
+        remove: Effect.fn("ObjectStore.remove")((keys) => Effect.mapError(deleteKeys(s3, keys), storeError)),
         removePrefix: Effect.fn("ObjectStore.removePrefix")((prefix) =>
           Effect.mapError(removePrefix(s3, prefix), storeError)
         ),
         pending: (prefix) => Stream.mapError(pending(s3, prefix), storeError),
+        removePending: Effect.fn("ObjectStore.removePending")((prefix) =>
+          Effect.mapError(removePending(s3, prefix), storeError)
+        ),
         health: Effect.asVoid(Effect.mapError(health(s3), storeError))
       }
     })

@@ -117,6 +117,16 @@ export const oneOf =
       words.find((word) => word.toLowerCase() === text.toLowerCase())
     )
 
+/** A comma-separated list of some of these words. */
+export const someOf =
+  <const A extends string>(...words: ReadonlyArray<A>) =>
+  (name: string): Config.Config<ReadonlyArray<A>> =>
+    checked(name, `a comma-separated list of ${words.join(", ")}`, (text) => {
+      const named = text.split(",").map((item) => item.trim().toLowerCase())
+      const known = words.filter((word) => named.includes(word))
+      return known.length === new Set(named).size ? known : undefined
+    })
+
 /** A comma-separated list; an empty one when the text is blank. */
 export const list = (name: string): Config.Config<ReadonlyArray<string>> =>
   checked(name, "a comma-separated list", (text) =>

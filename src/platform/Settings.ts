@@ -4,6 +4,10 @@ import * as Setting from "./Setting.ts"
 
 const { setting, optional, secret } = Setting
 
+/** What kinds of jobs there are: each has its own shards, so that workers can be kept for one of them. */
+export const jobKinds = ["examples", "other"] as const
+export type JobKind = (typeof jobKinds)[number]
+
 const environment = setting("APP_ENV", Setting.oneOf("development", "staging", "production"), {
   alias: "ENVIRONMENT",
   fallback: "development",
@@ -188,6 +192,20 @@ const examples = Config.all({
   })
 })
 
+const jobs = Config.all({
+  role: setting("ROLE", Setting.oneOf("all", "api", "worker"), {
+    fallback: "all",
+    shown: "all",
+    description:
+      "api answers requests and starts jobs, worker runs them (PORT then has /live, /ready and /metrics alone), all does both; api and worker need DATABASE_URL and share S3_BUCKET"
+  }),
+  worker_kinds: setting("WORKER_KINDS", Setting.someOf(...jobKinds), {
+    fallback: jobKinds,
+    shown: "all",
+    description: `which jobs this process runs, comma-separated: ${jobKinds.join(", ")}`
+  })
+})
+
 const llm = Config.all({
   provider: optional("LLM_PROVIDER", Setting.oneOf("openai", "anthropic", "google", "azure", "custom"), {
     shown: "none: the built-in models",
@@ -269,6 +287,7 @@ const all = Config.all({
   ingest,
   redaction,
   examples,
+  jobs,
   llm,
   egress,
   observability
@@ -291,6 +310,15 @@ const flatten = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
   ConfigError.isConfigError(error) && (error._op === "And" || error._op === "Or")
     ? [...flatten(error.left), ...flatten(error.right)]
     : [`${error.path.join("_")}: ${error.message}`]
+
+/** What is well-formed and cannot work: a process of its own cannot reach a database that is another's child. */
+const contradictory = (values: Values): ReadonlyArray<string> => {
+  const { role } = values.jobs
+  if (role === "all" || databaseUrl(values) !== undefined) return []
+  return [
+    `DATABASE_URL: needed with ROLE=${role}, for it works together with other processes over one database; the bundled database serves the one process that starts it`
+  ]
+}
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -338,7 +366,7 @@ export const decode = (environment: Environment): Effect.Effect<Values, Configur
     const values = yield* provider
       .load(all)
       .pipe(Effect.mapError((error) => new ConfigurationInvalid({ problems: [...problems, ...flatten(error)] })))
-    const found = [...problems, ...incomplete(values), ...unsafe(values)]
+    const found = [...problems, ...incomplete(values), ...unsafe(values), ...contradictory(values)]
     return found.length > 0 ? yield* new ConfigurationInvalid({ problems: found }) : values
   })
 
@@ -353,6 +381,7 @@ const prefixes = [
   "PROMETHEUS_",
   "BOOTSTRAP_",
   "REDACT_",
+  "WORKER_",
   "LLM_"
 ]
 

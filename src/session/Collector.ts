@@ -16,11 +16,13 @@ const recent = Duration.hours(25)
 const batchSize = 500
 
 const isId = (name: string) => /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/.test(name)
+const examplePrefix = /^orgs\/[^/]+\/examples\//
 const sessionPrefix = /^orgs\/([^/]+)\/sessions\/([^/]+)\/$/
 
 /**
  * Removes what cut-off uploads and deletions left in the object store: session folders, temp
- * folders and open multipart uploads that no row and no live lease speaks for. Runs on every node;
+ * folders and open multipart uploads that no row and no live lease speaks for, and what killed
+ * writes of examples left. Runs on every node;
  * two at once do no harm.
  */
 export class Collector extends Effect.Service<Collector>()("session/Collector", {
@@ -78,6 +80,18 @@ export class Collector extends Effect.Service<Collector>()("session/Collector", 
       )
 
     /**
+     * What killed writes of examples left: the next attempt writes anew, under the same prefix. The
+     * examples themselves stay, for their rows speak for them.
+     */
+    const forgetWrites = (now: number) =>
+      store.pending("orgs/").pipe(
+        Stream.filter(
+          ({ prefix, modified_at }) => examplePrefix.test(prefix) && modified_at.getTime() < now - grace_ms
+        ),
+        Stream.runForEach(({ prefix }) => store.removePending(prefix))
+      )
+
+    /**
      * One collection. With `whole` everything is looked at, otherwise what began lately.
      * A dry run removes nothing and answers what it would have removed.
      */
@@ -89,6 +103,7 @@ export class Collector extends Effect.Service<Collector>()("session/Collector", 
       const removed = yield* sweep(options.whole ? 0 : now - Duration.toMillis(recent), now, options.dry_run)
       if (!options.dry_run) {
         yield* Effect.forEach(yield* removals.noted, removals.carryOut, { discard: true })
+        yield* forgetWrites(now)
         yield* leases.forgetEnded
         yield* keys.forgetAllExpired
         yield* clearSpool(data.data_dir)

@@ -1,12 +1,13 @@
-import { SqlError } from "@effect/sql"
+import { SqlClient, SqlError } from "@effect/sql"
 import { Effect, Schedule } from "effect"
 import { type NotFound, Unavailable } from "../domain/Errors.ts"
 import type { CurrentPrincipal } from "../domain/Principal.ts"
 import { Session, suiteMissing } from "../domain/session/Session.ts"
+import { SessionReady } from "../domain/session/SessionReady.ts"
 import { Audit } from "../identity/Audit.ts"
 import { type ObjectBatch, ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
 import * as Rows from "../platform/Rows.ts"
-import { isConnectionFailure, violates } from "../platform/SqlFailure.ts"
+import { isConnectionFailure, orDefect, violates } from "../platform/SqlFailure.ts"
 import { type Answered, IdempotencyRepo, type KeyOwner } from "./IdempotencyRepo.ts"
 import type { StoredFile } from "./Intake.ts"
 import { type NewSession, SessionsRepo } from "./SessionsRepo.ts"
@@ -18,6 +19,8 @@ export interface Complete {
   readonly batch: ObjectBatch
   /** False when a collector may hold the objects to be remains. */
   readonly isHeld: Effect.Effect<boolean>
+  /** True when something begins with the session, in the same transaction. */
+  readonly on_upload: boolean
   readonly idempotency: { readonly owner: KeyOwner; readonly request_hash: string } | undefined
 }
 
@@ -41,16 +44,18 @@ const uncertain = new Unavailable({
 /** How long a commit waits for a database that went away in its middle. */
 const patience = Schedule.spaced("500 millis").pipe(Schedule.upTo("15 seconds"))
 
-/** Makes an upload a session: objects durable first, then the rows, in one statement. */
+/** Makes an upload a session: objects durable first, then the rows, in one statement or transaction. */
 export class SessionCommit extends Effect.Service<SessionCommit>()("session/SessionCommit", {
   dependencies: [SessionsRepo.Default, IdempotencyRepo.Default, Audit.Default],
   effect: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const ready = yield* SessionReady
     const store = yield* ObjectStore
     const repo = yield* SessionsRepo
     const keys = yield* IdempotencyRepo
     const audit = yield* Audit
 
-    const insert = ({ session, files, idempotency }: Complete) =>
+    const insert = ({ session, files, idempotency, on_upload }: Complete) =>
       Effect.gen(function* () {
         const { id, suite_id, format } = session
         const entry = yield* audit.statement({
@@ -63,7 +68,11 @@ export class SessionCommit extends Effect.Service<SessionCommit>()("session/Sess
           idempotency === undefined
             ? [entry]
             : [entry, keys.insert(idempotency.owner, answered(idempotency.request_hash))]
-        return yield* Rows.one(Session, repo.insert(session, files, together))
+        const inserted = Rows.one(Session, repo.insert(session, files, together))
+        if (!on_upload) return yield* inserted
+        const made = yield* Effect.zipLeft(inserted, ready.begin(session)).pipe(sql.withTransaction, orDefect)
+        yield* ready.began
+        return made
       })
 
     const write = (complete: Complete) =>

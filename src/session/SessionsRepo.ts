@@ -80,12 +80,13 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
       return sql`with ${Statement.join(", ", false)(parts)} select ${columns} from inserted`
     }
 
+    /** What of a suite matters to its sessions; undefined where the tenant has no such suite. */
     const suiteVisible = ({ org_id, suite_ids }: Tenant, suite_id: SuiteId) =>
       suite_ids !== null && !suite_ids.includes(suite_id)
-        ? Effect.succeed(false)
-        : Effect.map(
-            Rows.first(Schema.Unknown, sql`select 1 from suites where org_id = ${org_id} and id = ${suite_id}`),
-            (row) => row !== undefined
+        ? Effect.succeed(undefined)
+        : Rows.first(
+            Schema.Struct({ on_upload: Schema.Boolean }),
+            sql`select on_upload_model_id is not null as on_upload from suites where org_id = ${org_id} and id = ${suite_id}`
           )
 
     const exists = (session_id: SessionId) =>

@@ -4,6 +4,7 @@ import type { Tenant } from "../domain/Principal.ts"
 import { type Session, sessionNotFound } from "../domain/session/Session.ts"
 import type { DraftEvent, TimelineEvent, TimelineUnreadable } from "../domain/session/Timeline.ts"
 import { ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
+import { makePace } from "../platform/Pace.ts"
 import { Settings } from "../platform/Settings.ts"
 import type { FileReader } from "./formats/Adapter.ts"
 import { openTraceZip } from "./PlaywrightZip.ts"
@@ -19,17 +20,27 @@ type Pull = Effect.Effect<Chunk.Chunk<ReadonlyArray<DraftEvent>>, Option.Option<
 
 /** Files that are read side by side; further ones are read one after the other. */
 const MAX_SIDE_BY_SIDE = 32
-const EVENTS_AT_ONCE = 256
+const EVENTS_AT_ONCE = 64
+/** Of a file, between two looks at what else there is to do. */
+const BYTES_AT_ONCE = 64 * 1024
 const FILES_AT_ONCE = 1000
 
 const away = (error: ObjectStoreError) => new Unavailable({ detail: error.message, retry_after_s: 5 })
+
+function* pieces(chunk: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < chunk.length; at += BYTES_AT_ONCE) yield chunk.subarray(at, at + BYTES_AT_ONCE)
+}
 
 /** The events of a file's bytes: those before its failure come before it. */
 const read = <E>(bytes: Stream.Stream<Uint8Array, E>, open: () => FileReader) =>
   Stream.suspend(() => {
     const reader = open()
+    const pace = makePace()
     return Stream.concat(
-      Stream.map(bytes, (chunk) => reader.write(chunk)),
+      bytes.pipe(
+        Stream.flatMap((chunk) => Stream.fromIterable(pieces(chunk))),
+        Stream.mapEffect((piece) => Effect.map(pace, () => reader.write(piece)))
+      ),
       Stream.sync(() => reader.end())
     ).pipe(
       Stream.flatMap((events) =>
@@ -53,7 +64,9 @@ const merged = (sources: ReadonlyArray<Drafts>): Stream.Stream<DraftEvent, Timel
             ]
       const pulls = yield* Effect.forEach(chained, (source) => Stream.toPull(source))
       const merge = new TimelineMerge(pulls.length)
+      const pace = makePace()
       const next = Effect.gen(function* () {
+        yield* pace
         for (let file = merge.wanted; file !== undefined; file = merge.wanted) {
           const pull = pulls[file]
           const chunk = pull === undefined ? undefined : yield* pullFrom(pull)

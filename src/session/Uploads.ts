@@ -53,6 +53,7 @@ interface Draft {
   readonly batch: ObjectBatch | undefined
   readonly answered: Answered | undefined
   readonly isHeld: Effect.Effect<boolean>
+  readonly suite: { readonly on_upload: boolean }
 }
 
 /** Room for what a body holds beside its files: boundaries and part headers, or an archive's own. */
@@ -120,7 +121,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
       Effect.gen(function* () {
         const principal = yield* CurrentPrincipal
         const fields = yield* checkFields(raw)
-        if (!(yield* repo.suiteVisible(principal, fields.suite_id))) return yield* suiteMissing(fields.suite_id)
+        const suite = (yield* repo.suiteVisible(principal, fields.suite_id)) ?? (yield* suiteMissing(fields.suite_id))
         const owner = keyOwner(principal, key)
         const answered = owner === undefined ? undefined : yield* keys.find(owner)
         const session_id = SessionId.make(id.next())
@@ -130,7 +131,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
         const open = (path: string, options: Parameters<ObjectBatch["writer"]>[1]) =>
           batch === undefined ? Effect.succeed(discard) : batch.writer(path, options)
         const intake = new Intake(open, ingest)
-        return { id: session_id, prefix, fields, intake, owner, batch, answered, isHeld } satisfies Draft
+        return { id: session_id, prefix, fields, intake, owner, batch, answered, isHeld, suite } satisfies Draft
       })
 
     const replay = (draft: Draft, answered: Answered, hash: string) =>
@@ -175,6 +176,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
             files: intake.files,
             batch,
             isHeld: draft.isHeld,
+            on_upload: draft.suite.on_upload,
             idempotency: owner === undefined ? undefined : { owner, request_hash: hash }
           },
           repo.find(principal, draft.id)

@@ -42,6 +42,32 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       labelNames: ["provider"] as const,
       registers
     })
+    const queueDepth = new Gauge({
+      name: "tracepipe_job_queue_depth",
+      help: "Workflows that were begun and are not finished, by kind; of all processes together",
+      labelNames: ["kind"] as const,
+      registers
+    })
+    const queueOldest = new Gauge({
+      name: "tracepipe_job_queue_oldest_seconds",
+      help: "Age of the oldest workflow that is not finished, by kind",
+      labelNames: ["kind"] as const,
+      registers
+    })
+    const jobs = new Histogram({
+      name: "tracepipe_job_duration_seconds",
+      help: "Time from a job's first stage to its end, by kind and status",
+      labelNames: ["kind", "status"] as const,
+      buckets: [0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 1800],
+      registers
+    })
+    const stages = new Histogram({
+      name: "tracepipe_job_stage_duration_seconds",
+      help: "Time that one stage of a job took, waiting for what is away included",
+      labelNames: ["kind", "stage"] as const,
+      buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300],
+      registers
+    })
     const started = Date.now()
     new Gauge({
       name: "process_resident_memory_bytes",
@@ -77,6 +103,10 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       collected,
       llmTokens,
       llmCost,
+      queueDepth,
+      queueOldest,
+      jobs,
+      stages,
       exposition,
       started
     } as const

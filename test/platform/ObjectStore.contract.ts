@@ -506,5 +506,37 @@ export const contract = <E>(name: string, options: ContractOptions<E>) =>
       })
     )
 
+    it.scoped("removes single objects, and does not mind one that is missing", () =>
+      Effect.gen(function* () {
+        const objects = yield* ObjectStore
+        const prefix = freshPrefix()
+        const batch = yield* objects.batch(prefix)
+        for (const name of ["a", "b", "below/c"]) yield* put(batch, name, bytesOf(10))
+        yield* batch.commit
+        yield* objects.remove([`${prefix}a`, `${prefix}b`, `${prefix}missing`])
+        expect((yield* leftovers(prefix)).listed).toEqual([`${prefix}below/c`])
+        yield* objects.remove([`${prefix}below/c`])
+        expect((yield* leftovers(prefix)).listed).toEqual([])
+      })
+    )
+
+    itPending(`removes what is pending alone, beside what was committed${reason}`, () =>
+      Effect.gen(function* () {
+        const objects = yield* ObjectStore
+        const prefix = freshPrefix()
+        const committed = yield* objects.batch(prefix)
+        yield* put(committed, "kept", bytesOf(100))
+        yield* committed.commit
+        yield* Effect.gen(function* () {
+          const batch = yield* objects.batch(prefix)
+          yield* put(batch, "file", bytesOf(17 * MIB))
+          expect((yield* leftovers(prefix)).pending).toEqual([prefix])
+          yield* objects.removePending(prefix)
+          expect(yield* leftovers(prefix)).toEqual({ listed: [`${prefix}kept`], pending: [] })
+        }).pipe(Effect.scoped)
+        yield* objects.removePrefix(prefix)
+      })
+    )
+
     it.scoped("is healthy", () => Effect.flatMap(ObjectStore, ({ health }) => health))
   })

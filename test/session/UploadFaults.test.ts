@@ -4,6 +4,7 @@ import { gzipSync } from "node:zlib"
 import { expect, layer } from "@effect/vitest"
 import { Context, Duration, Effect, Fiber, Layer, Schema } from "effect"
 import { CurrentPrincipal, Principal } from "../../src/domain/Principal.ts"
+import { SessionReady } from "../../src/domain/session/SessionReady.ts"
 import * as Database from "../../src/platform/Database.ts"
 import { Id } from "../../src/platform/Id.ts"
 import * as S3ObjectStore from "../../src/platform/S3ObjectStore.ts"
@@ -414,7 +415,7 @@ layer(stage({ ...withoutCollector, store: "s3" }), { excludeTestServices: true }
                 yield* Layer.build(
                   Uploads.Default.pipe(
                     Layer.provide(impatient),
-                    Layer.provide(Layer.mergeAll(Database.layer, Id.layer)),
+                    Layer.provide(Layer.mergeAll(Database.layer, Id.layer, nothingFollows)),
                     Layer.provideMerge(Settings.layer({ DATABASE_URL: scene.database_url, MIGRATE_ON_START: "false" }))
                   )
                 ),
@@ -432,6 +433,12 @@ layer(stage({ ...withoutCollector, store: "s3" }), { excludeTestServices: true }
     )
   }
 )
+
+/** No suite here asks for anything. */
+const nothingFollows = Layer.succeed(SessionReady, {
+  begin: () => Effect.dieMessage("nothing follows from these uploads"),
+  began: Effect.void
+})
 
 const Upload = Effect.gen(function* () {
   const { scene } = yield* Stage

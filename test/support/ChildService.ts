@@ -42,6 +42,8 @@ export interface ChildOptions {
   readonly environment?: Readonly<Record<string, string>>
   /** The database's address for the service, where it is not the direct one. */
   readonly address?: (database: TestDatabase) => Effect.Effect<string, never, Scope.Scope>
+  /** Another service, whose database and first key this one has too. */
+  readonly beside?: Pick<ChildService, "database" | "api_key">
 }
 
 const isReady = (base_url: string) =>
@@ -53,18 +55,18 @@ const isReady = (base_url: string) =>
   )
 
 /** A service with a database and a data folder of its own, ended with the scope. */
-export const childService = ({ command = [main, "serve"], environment = {}, address }: ChildOptions) =>
+export const childService = ({ command = [main, "serve"], environment = {}, address, beside }: ChildOptions) =>
   Effect.gen(function* () {
     const folder = yield* Effect.acquireRelease(
       Effect.promise(() => mkdtemp(join(tmpdir(), "tracepipe-child-"))),
       (path) => Effect.promise(() => rm(path, { recursive: true, force: true }))
     )
-    const database = yield* testDatabase
+    const database = beside?.database ?? (yield* testDatabase)
     const data_dir = join(folder, "data")
     const log = join(folder, "log")
     const port = yield* Effect.promise(freePort)
     const base_url = `http://127.0.0.1:${port}`
-    const api_key = KeyFormat.make()
+    const api_key = beside?.api_key ?? KeyFormat.make()
     const env = {
       ...Object.fromEntries(inherited),
       DATABASE_URL: address === undefined ? database.app : yield* address(database),

@@ -25,6 +25,11 @@ const conversation = [
   .map((message) => `${JSON.stringify(message)}\n`)
   .join("")
 
+/** Before there is a model, a suite has none. */
+const onUpload = ({ ModelId }: Ids): Call => ({
+  json: { name: unique(), ...(ModelId === undefined ? {} : { on_upload: { model_id: ModelId } }) }
+})
+
 interface Maker {
   /** The endpoint that makes it. */
   readonly endpoint: string
@@ -36,7 +41,7 @@ interface Maker {
  * kind that is not here fails the tests over the contract.
  */
 const makers: Readonly<Record<string, Maker>> = {
-  SuiteId: { endpoint: "suites.create", call: () => ({ json: { name: unique() } }) },
+  SuiteId: { endpoint: "suites.create", call: onUpload },
   SessionId: {
     endpoint: "sessions.create",
     call: ({ SuiteId = "" }) => ({
@@ -87,21 +92,43 @@ const makers: Readonly<Record<string, Maker>> = {
     call: ({ SessionId, ModelId, ActionToolMapId }) => ({
       json: { session_id: SessionId, model_id: ModelId, action_tool_map_id: ActionToolMapId }
     })
+  },
+  JobId: {
+    endpoint: "examples.batch",
+    call: ({ SessionId, SuiteId, ModelId, ActionToolMapId }) => ({
+      // It selects nothing: what a job makes later would be met by tests that look at what a request did.
+      json: {
+        session_ids: [SessionId],
+        filter: { suite_id: SuiteId, q: "no session is described so" },
+        model_id: ModelId,
+        action_tool_map_id: ActionToolMapId
+      }
+    })
   }
 }
 
 /** A request that the endpoint takes. */
 interface Sample {
   readonly call?: (ids: Ids) => Call
-  /** The status that its example must be in for the request to be taken. */
+  /** The status that its example or job must be in for the request to be taken. */
   readonly given?: string
+}
+
+/** What a thing's status stands on, and how it is read; it is made after the answer. */
+const made: Readonly<Record<string, { readonly table: string; readonly read: string }>> = {
+  ExampleId: { table: "examples", read: "examples.get" },
+  JobId: { table: "jobs", read: "jobs.get" }
 }
 
 const described = () => ({ json: { description: unique() } })
 
 /** What endpoints need beside the ids in their path. Those of the makers stand above. */
 const samples: Readonly<Record<string, Sample>> = {
-  "suites.put": { call: () => ({ json: { name: unique(), actions: [{ name: "open" }] } }) },
+  "suites.put": {
+    call: ({ ModelId }) => ({
+      json: { name: unique(), actions: [{ name: "open" }], on_upload: { model_id: ModelId } }
+    })
+  },
   "suites.update": { call: described },
   "sessions.update": { call: described },
   "sessions.content": { call: () => ({ query: { path: "recording.jsonl" } }) },
@@ -119,6 +146,7 @@ const samples: Readonly<Record<string, Sample>> = {
   "examples.review": { call: () => ({ json: { decision: "reject" } }) },
   "examples.retry": { given: "FAILED" },
   "examples.cancel": { given: "PENDING" },
+  "jobs.cancel": { given: "RUNNING" },
   "models.update": { call: () => ({ json: { context_window: 1000 } }) }
 }
 
@@ -129,20 +157,23 @@ const created = ({ endpoint, call }: Maker, ids: Ids, caller: Caller) =>
     const known = endpointOf(endpoint)
     if (known === undefined) return yield* Effect.dieMessage(`the contract has no ${endpoint}`)
     const answer = yield* send(known, caller.api_key, call(ids))
-    if (answer.status !== 201) return yield* Effect.dieMessage(`${endpoint}: ${answer.status} ${answer.text}`)
+    if (answer.status !== 201 && answer.status !== 202)
+      return yield* Effect.dieMessage(`${endpoint}: ${answer.status} ${answer.text}`)
     const id = String(Object(answer.json).id)
-    if (endpoint === "examples.create") yield* completed(id, caller)
+    const kind = Object.keys(makers).find((name) => makers[name]?.endpoint === endpoint) ?? ""
+    const later = made[kind]
+    if (later !== undefined) yield* completed(later.read, id, caller)
     return id
   })
 
 /** Waits for what is made after the answer. */
-const completed = (id: string, caller: Caller) =>
+const completed = (name: string, id: string, caller: Caller) =>
   Effect.gen(function* () {
-    const read = endpointOf("examples.get")
-    if (read === undefined) return yield* Effect.dieMessage("the contract has no examples.get")
+    const read = endpointOf(name)
+    if (read === undefined) return yield* Effect.dieMessage(`the contract has no ${name}`)
     const asked = Effect.map(send(read, caller.api_key, { path: { id } }), ({ json }) => String(Object(json).status))
     const status = yield* Effect.repeat(asked, { until: (status) => status !== "PENDING" && status !== "RUNNING" })
-    if (status !== "COMPLETED") return yield* Effect.dieMessage(`the example is ${status}`)
+    if (status !== "COMPLETED") return yield* Effect.dieMessage(`${name}: it is ${status}`)
   })
 
 /** Fills the caller's organization with one thing of every kind that the contract can make. */
@@ -193,7 +224,8 @@ export const sampleOf = (endpoint: Endpoint, ids: Ids, caller: Caller) =>
     const id = maker === undefined ? "" : yield* created(maker, ids, caller)
     if (given !== undefined) {
       const { sql } = yield* TestServer
-      yield* Effect.orDie(sql`update examples set status = ${given} where id = ${id}`)
+      const table = made[kind]?.table ?? "examples"
+      yield* Effect.orDie(sql`update ${sql(table)} set status = ${given} where id = ${id}`)
     }
     return requestOf(endpoint, maker === undefined ? ids : { ...ids, [kind]: id })
   })

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { NotFound } from "../Errors.ts"
-import { SuiteId } from "../Ids.ts"
+import { ModelId, SuiteId } from "../Ids.ts"
 import { Text, TimestampText } from "../Json.ts"
 import { problem } from "../Problem.ts"
 
@@ -12,11 +12,19 @@ const BaseUrl = Text(1, 2000).pipe(
   })
 )
 
+/** Makes an example of every session that becomes READY. */
+export const OnUpload = Schema.Struct({ model_id: ModelId }).annotations({
+  identifier: "OnUpload",
+  description:
+    "Makes an example of each session of the suite as it becomes READY, by this model and the suite's only map"
+})
+
 const fields = {
   name: Text(1, 200),
   description: Text(0, 10_000),
   version: Text(0, 100),
-  base_url: Schema.NullOr(BaseUrl)
+  base_url: Schema.NullOr(BaseUrl),
+  on_upload: Schema.NullOr(OnUpload)
 }
 
 /** An application that people use, and that sessions are recorded in. */
@@ -26,6 +34,7 @@ export class Suite extends Schema.Class<Suite>("Suite")({
   description: Schema.String,
   version: Schema.String,
   base_url: Schema.NullOr(Schema.String),
+  on_upload: fields.on_upload,
   created_at: TimestampText,
   updated_at: TimestampText
 }) {}
@@ -35,7 +44,8 @@ export class CreateSuite extends Schema.Class<CreateSuite>("CreateSuite")(
     name: fields.name,
     description: Schema.optionalWith(fields.description, { default: () => "" }),
     version: Schema.optionalWith(fields.version, { default: () => "" }),
-    base_url: Schema.optionalWith(fields.base_url, { default: () => null })
+    base_url: Schema.optionalWith(fields.base_url, { default: () => null }),
+    on_upload: Schema.optionalWith(fields.on_upload, { exact: true })
   },
   // Fields with defaults hide the class's own name from the document.
   [undefined, { identifier: "CreateSuite" }]
@@ -45,7 +55,8 @@ export class UpdateSuite extends Schema.Class<UpdateSuite>("UpdateSuite")({
   name: Schema.optionalWith(fields.name, { exact: true }),
   description: Schema.optionalWith(fields.description, { exact: true }),
   version: Schema.optionalWith(fields.version, { exact: true }),
-  base_url: Schema.optionalWith(fields.base_url, { exact: true })
+  base_url: Schema.optionalWith(fields.base_url, { exact: true }),
+  on_upload: Schema.optionalWith(fields.on_upload, { exact: true })
 }) {}
 
 export const suiteNotFound = (id: SuiteId) => new NotFound({ detail: `there is no suite ${id}` })

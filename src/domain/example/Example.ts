@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { NotFound } from "../Errors.ts"
-import { ActionToolMapId, ExampleId, ModelId, SessionId, SuiteId } from "../Ids.ts"
+import { ActionToolMapId, ExampleId, JobId, ModelId, SessionId, SuiteId } from "../Ids.ts"
 import { JsonObject, TimestampText } from "../Json.ts"
 import { problem } from "../Problem.ts"
 import { Message } from "./Message.ts"
@@ -15,8 +15,33 @@ export const ExampleStage = Schema.Literal("load", "classify", "write", "record"
 })
 export type ExampleStage = typeof ExampleStage.Type
 
-export const ExportFormat = Schema.Literal("openai", "sharegpt", "messages").annotations({ identifier: "ExportFormat" })
+export const ExportFormat = Schema.Literal("openai", "sharegpt", "messages", "manifest").annotations({
+  identifier: "ExportFormat"
+})
 export type ExportFormat = typeof ExportFormat.Type
+
+const splitForm = /^(train|test):(0(?:\.\d{1,6})?|1(?:\.0{1,6})?),([\w.:-]{1,100})$/
+
+/** One of two parts that an export falls into: which one, how much is `train`, and what the lot is drawn with. */
+export const ExportSplit = Schema.transform(
+  Schema.String.pipe(
+    Schema.filter((text) => splitForm.test(text), {
+      message: () => "must be like train:0.9,seed or test:0.9,seed",
+      jsonSchema: { pattern: splitForm.source, example: "train:0.9,seed" },
+      arbitrary: () => (fc) => fc.constantFrom("train:0.9,seed", "test:0.9,seed", "train:0,1", "test:1.0,a")
+    })
+  ),
+  Schema.Struct({ part: Schema.Literal("train", "test"), train: Schema.Number, seed: Schema.String }),
+  {
+    strict: true,
+    decode: (text) => {
+      const [, part, train, seed = ""] = splitForm.exec(text) ?? []
+      return { part: part === "test" ? ("test" as const) : ("train" as const), train: Number(train), seed }
+    },
+    encode: ({ part, train, seed }) => `${part}:${train},${seed}`
+  }
+)
+export type ExportSplit = typeof ExportSplit.Type
 
 const Seq = Schema.Int.pipe(Schema.between(0, Number.MAX_SAFE_INTEGER))
 
@@ -68,7 +93,13 @@ export class Example extends Schema.Class<Example>("Example")({
   error_code: Schema.NullOr(Schema.String),
   /** Says what to do. */
   error_message: Schema.NullOr(Schema.String),
+  /** The same for all examples that say the same: a SHA-256 in hex. */
+  content_hash: Schema.NullOr(Schema.String),
+  /** The first of the examples that say the same, when it is another one. */
+  duplicate_of: Schema.NullOr(ExampleId),
   attempts: Schema.Int,
+  /** The job that made it, where one did. */
+  job_id: Schema.NullOr(JobId),
   started_at: Schema.NullOr(TimestampText),
   completed_at: Schema.NullOr(TimestampText),
   created_at: TimestampText,

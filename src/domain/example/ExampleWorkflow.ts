@@ -1,3 +1,4 @@
+import { ShardGroup } from "@effect/cluster/ClusterSchema"
 import { Workflow } from "@effect/workflow"
 import { Schema } from "effect"
 import { ExampleId } from "../Ids.ts"
@@ -14,4 +15,4 @@ export const ExampleWorkflow = Workflow.make({
   name: "Example",
   payload: ExampleRun.fields,
   idempotencyKey: ({ example_id, attempt }) => `${example_id}/${attempt}`
-})
+}).annotate(ShardGroup, () => "examples")

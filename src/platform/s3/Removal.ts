@@ -50,12 +50,17 @@ export const deleteKeys = (s3: S3Api, keys: ReadonlyArray<string>): Effect.Effec
     })
   )
 
+/** Aborts what is open below the prefix. */
+export const removePending = (s3: S3Api, prefix: string): Effect.Effect<void, S3Failure> =>
+  openUploads(s3, prefix).pipe(
+    Stream.mapEffect((upload) => abortUpload(s3, upload), { concurrency: 8 }),
+    Stream.runDrain
+  )
+
 /** Aborts what is open and deletes what is there below the prefix. */
 export const removePrefix = (s3: S3Api, prefix: string): Effect.Effect<void, S3Failure> =>
   // The uploads first: none of them may become an object after the listing.
-  openUploads(s3, prefix).pipe(
-    Stream.mapEffect((upload) => abortUpload(s3, upload), { concurrency: 8 }),
-    Stream.runDrain,
+  removePending(s3, prefix).pipe(
     Effect.andThen(
       list(s3, prefix).pipe(
         Stream.map(({ key }) => key),
