@@ -65,6 +65,12 @@ const selectorWords = (selector: string) =>
     selector.replaceAll(/:nth-[\w-]+(\([^)]*\))?|\b(div|span|body|html|main|section|ul|li|td|tr|table|xpath)\b/g, " ")
   )
 
+/** Recorders that tell nothing but a selector tell the element with it. */
+const linkSelector = /(^|[\s>])a([.#:[][^\s>]*)?$/
+
+const isLink = ({ role, tag, selector = "" }: NonNullable<Episode["target"]>) =>
+  role === "link" || tag?.toLowerCase() === "a" || (role === undefined && linkSelector.test(selector))
+
 /** What an episode that may be an action says, by its target, page and requests. */
 export const triggerEvidence = (episode: Episode): Weights => {
   const weights: Weights = new Map()
@@ -75,7 +81,7 @@ export const triggerEvidence = (episode: Episode): Weights => {
   const isConfirmation = label.length > 0 && label.every((word) => confirmations.has(word))
   raise(weights, label, isConfirmation && changes ? 0.5 : 1)
   if (target?.selector !== undefined) raise(weights, selectorWords(target.selector), 0.5)
-  if (target?.role === "link" || target?.tag?.toLowerCase() === "a") raise(weights, ["open"], 0.4)
+  if (target !== null && isLink(target)) raise(weights, ["open"], 0.4)
   if (target?.role === "searchbox" || target?.input_type === "search") raise(weights, ["search"], 0.8)
   for (const request of requests) {
     const weight = isRead(request.method.toUpperCase()) ? 0.5 : 0.8
