@@ -125,7 +125,7 @@ test("workers that come, are killed and end lose no example and make none twice"
     expect(hashes).toHaveLength(1)
     const runs = yield* asked(
       api,
-      "select count(*)::int, count(distinct entity_id)::int as entities from cluster_messages where tag = 'run'"
+      "select count(*)::int, count(distinct entity_id)::int as entities from cluster_messages where tag = 'run' and entity_type = 'Workflow/Example'"
     )
     expect(runs).toEqual([{ count: EXAMPLES, entities: EXAMPLES }])
     const audited = yield* asked(api, "select count(*)::int from audit_entries where resource like 'example/%'")
