@@ -135,6 +135,28 @@ test("workers that come, are killed and end lose no example and make none twice"
     expect(objects.filter((key) => key.includes("/examples/"))).toHaveLength(2 * EXAMPLES)
   }))
 
+test("behind a pooler, where locks are rows, what a killed worker held goes on at another", () =>
+  Effect.gen(function* () {
+    const { api, worker, session_id } = yield* cluster
+    const environment = { DATABASE_DIRECT_URL: api.database.app }
+    const one = yield* worker({ environment })
+    const first = yield* example(api, session_id)
+    expect(yield* exampleEnded(api, first)).toMatchObject({ status: "COMPLETED" })
+    expect(yield* held(api)).toEqual([])
+    expect(yield* asked(api, "select count(distinct address)::int as runners from cluster_locks")).toEqual([
+      { runners: 1 }
+    ])
+    yield* worker({ environment })
+    const ids = yield* Effect.all(
+      Array.from({ length: 20 }, () => example(api, session_id)),
+      { concurrency: 8 }
+    )
+    yield* one.end("SIGKILL")
+    for (const id of ids) {
+      expect(yield* exampleEnded(api, id, 60_000)).toMatchObject({ status: "COMPLETED", attempts: 1 })
+    }
+  }))
+
 for (const [args, environment] of [
   [["worker"], {}],
   [["serve"], { ROLE: "worker" }],
