@@ -6,6 +6,7 @@ import { configurationTable } from "./doctor/ConfigurationTable.ts"
 import { checkDatabase } from "./doctor/DatabaseCheck.ts"
 import { checkDataFolder } from "./doctor/DataFolderCheck.ts"
 import { type Finding, fail, line, ok, warn } from "./doctor/Finding.ts"
+import { checkLlm } from "./doctor/LlmCheck.ts"
 import { checkStore } from "./doctor/StoreCheck.ts"
 import { columns } from "./Table.ts"
 
@@ -42,7 +43,8 @@ const examine = Effect.gen(function* () {
     ...aboutBootstrapKey(values),
     ...folder.findings,
     ...(yield* checkDatabase(values, folder.in_use)),
-    yield* checkStore(values)
+    yield* checkStore(values),
+    ...(yield* checkLlm(values))
   ]
 }).pipe(Logger.withMinimumLogLevel(LogLevel.None))
 

@@ -5,6 +5,7 @@ import type { Model } from "../domain/example/Model.ts"
 import { Llm } from "../platform/Llm.ts"
 import type { LlmFailed, LlmUsage } from "../platform/llm/LlmFailed.ts"
 import type { LlmSettings } from "../platform/llm/LlmSettings.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
 import { AnswersRepo, type Spent } from "./AnswersRepo.ts"
 import type { Classifier } from "./pipeline/Classify.ts"
 import { answerSchema, checked } from "./pipeline/LlmAnswer.ts"
@@ -37,6 +38,14 @@ const defaultAnswer = 8192
 /** What is told of the windows before, and the schema. */
 const besides = 1000
 const smallestBudget = 1000
+
+/** Longer recordings are several examples, and would cost more than anybody expects. */
+const maxWindows = 50
+
+const tooLong = new StageFailed({
+  code: "too_long",
+  detail: `the recording is longer than ${maxWindows} windows of the model: make examples of ranges of its timeline`
+})
 
 const tooSmall = new StageFailed({
   code: "context_window_too_small",
@@ -81,10 +90,18 @@ const budgetOf = ({ model, settings }: Assignment, system: string) => {
 
 /** Recognition by language models. */
 export class LlmClassifier extends Effect.Service<LlmClassifier>()("example/LlmClassifier", {
-  dependencies: [AnswersRepo.Default],
+  dependencies: [AnswersRepo.Default, Metrics.Default],
   effect: Effect.gen(function* () {
     const llm = yield* Llm
     const answers = yield* AnswersRepo
+    const metrics = yield* Metrics
+
+    const count = ({ provider }: Assignment["model"], { tokens_in, tokens_out, cost }: Spent) =>
+      Effect.sync(() => {
+        metrics.llmTokens.inc({ provider, direction: "in" }, tokens_in)
+        metrics.llmTokens.inc({ provider, direction: "out" }, tokens_out)
+        metrics.llmCost.inc({ provider }, cost ?? 0)
+      })
 
     /**
      * Asks, and asks once more where the answer does not fit. What an answer used is counted also where
@@ -93,24 +110,28 @@ export class LlmClassifier extends Effect.Service<LlmClassifier>()("example/LlmC
     const asked = ({ run, model, settings }: Assignment, { actions, system, user, window }: Question) =>
       Effect.gen(function* () {
         const schema = answerSchema(actions)
+        const lost = (usage: LlmUsage) =>
+          usage.tokens_in + usage.tokens_out === 0 ? Effect.void : answers.spend(run, priced(usage, model))
         const ask = (prompt: string) =>
           llm.object({ model, settings, system, user: prompt, schema, name: "recognised_actions" }).pipe(
+            Effect.tapBoth({
+              onSuccess: ({ usage }) => count(model, priced(usage, model)),
+              onFailure: ({ usage }) => count(model, priced(usage, model))
+            }),
             Effect.map(({ value, usage }) => ({ ...checked(value, actions, window), usage })),
             Effect.catchAll((failure) =>
               failure.code === "invalid_model_output" && failure.fault !== undefined
                 ? Effect.succeed({ failure, faults: [failure.fault], usage: failure.usage })
-                : Effect.zipRight(answers.spend(run, priced(failure.usage, model)), Effect.fail(failure))
+                : Effect.zipRight(lost(failure.usage), Effect.fail(failure))
             )
           )
         const one = yield* ask(user)
         if (one.faults.length === 0 && !("failure" in one)) return one
-        const two = yield* ask(againPrompt(user, one.faults)).pipe(
-          Effect.tapError(() => answers.spend(run, priced(one.usage, model)))
-        )
+        const two = yield* ask(againPrompt(user, one.faults)).pipe(Effect.tapError(() => lost(one.usage)))
         const usage = sum(one.usage, two.usage)
         if (!("failure" in two)) return { ...two, usage }
         if (!("failure" in one)) return { ...one, usage }
-        yield* answers.spend(run, priced(usage, model))
+        yield* lost(usage)
         return yield* two.failure
       }).pipe(Effect.mapError(toStage))
 
@@ -129,33 +150,43 @@ export class LlmClassifier extends Effect.Service<LlmClassifier>()("example/LlmC
         return { found, intent }
       })
 
-    /** The classifier of one example's model: it asks as soon as a window is full, one after the other. */
+    /** The classifier of one example's model: it is asked about one window after the other, as each is told what came before. */
     const of = (assignment: Assignment): Classifier<StageFailed> => ({
       name: `${assignment.model.provider}/${assignment.model.name}`,
       start: (actions) => {
         const system = systemPrompt({ ...assignment, actions })
         const budget = budgetOf(assignment, system)
         const windows = new Windows(budget)
+        const full: Array<Window> = []
         let seen = 0
         let steps: ReadonlyArray<Classification> = []
         let intent: string | null = null
-        const look = (window: Window | undefined): Effect.Effect<void, StageFailed> => {
-          if (window === undefined || actions.length === 0) return Effect.void
-          if (budget < smallestBudget) return tooSmall
+        const look = (window: Window) => {
           const user = windowPrompt(window, { steps, intent })
           return Effect.map(answered(assignment, { actions, system, user, window }), (answer) => {
             steps = joined(steps, answer.found)
             intent = answer.intent ?? intent
           })
         }
+        const add = (window: Window | undefined): Effect.Effect<void, StageFailed> => {
+          if (window === undefined) return Effect.void
+          if (budget < smallestBudget) return tooSmall
+          full.push(window)
+          return full.length > maxWindows ? tooLong : Effect.void
+        }
         return {
-          // Later windows may tell more of what earlier ones saw: all is certain at the end.
           push: (episode) =>
             Effect.suspend(() => {
               seen += 1
-              return Effect.as(look(windows.push(shown(seen, episode))), [])
+              return Effect.as(add(windows.push(shown(seen, episode))), [])
             }),
-          end: Effect.suspend(() => look(windows.end())).pipe(Effect.map(() => steps)),
+          // Asked when all is read: a recording is not kept open for as long as models take.
+          end: Effect.gen(function* () {
+            yield* add(windows.end())
+            if (actions.length === 0) return []
+            yield* Effect.forEach(full, look, { discard: true })
+            return steps
+          }),
           intent: () => intent
         }
       }

@@ -33,11 +33,16 @@ export class RunsRepo extends Effect.Service<RunsRepo>()("example/RunsRepo", {
       changed(sql`update examples set status = 'RUNNING', stage = ${stage}, started_at = coalesce(started_at, now()),
         updated_at = now() where ${current(run)} returning id`)
 
+    /** What models answered on the way is not needed any more: nothing asks again for an example that is completed. */
     const complete = (run: ExampleRun, outcome: Outcome) =>
-      ended(sql`update examples set ${sql.update({ ...outcome })}, status = 'COMPLETED', review = null,
-        tokens_in = coalesce(tokens_in, 0), tokens_out = coalesce(tokens_out, 0),
-        cost = case when tokens_in is null then 0 else cost end, error_code = null, error_message = null, completed_at = now(), updated_at = now()
-        where ${current(run)} returning ${took}`)
+      ended(sql`with done as (
+          update examples set ${sql.update({ ...outcome })}, status = 'COMPLETED', review = null,
+            tokens_in = coalesce(tokens_in, 0), tokens_out = coalesce(tokens_out, 0),
+            cost = case when tokens_in is null then 0 else cost end, error_code = null, error_message = null,
+            completed_at = now(), updated_at = now()
+          where ${current(run)} returning id, ${took}
+        ), answers as (delete from example_answers using done where example_id = done.id)
+        select seconds from done`)
 
     const fail = (run: ExampleRun, error_code: string, error_message: string) =>
       ended(sql`update examples set status = 'FAILED', error_code = ${error_code},

@@ -2,7 +2,7 @@ import type { AiError } from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import { CurrentSpanTransformer, type SpanTransformer } from "@effect/ai/Telemetry"
 import { FetchHttpClient, type HttpClient } from "@effect/platform"
-import { Clock, Context, Duration, Effect, Either, Layer, type Schema, type Scope } from "effect"
+import { Clock, Context, Duration, Effect, Either, Layer, Redacted, type Schema, type Scope } from "effect"
 import { connect, type LlmConnection, type LlmModel } from "./llm/LlmConnection.ts"
 import {
   cutOff,
@@ -12,8 +12,8 @@ import {
   type LlmUsage,
   notConfigured,
   noUsage,
-  unavailable,
-  withUsage
+  told,
+  unavailable
 } from "./llm/LlmFailed.ts"
 import { llmHttpClient } from "./llm/LlmHttp.ts"
 import type { LlmSettings } from "./llm/LlmSettings.ts"
@@ -75,13 +75,15 @@ const makerOf = (provider: LlmConnection["provider"]): Promise<{ readonly make: 
 /** The pause before the next try: doubling from half a second to 30, and up to a quarter more, so that not all come at once. */
 const pause = (tries: number): number => Math.min(30_000, 500 * 2 ** tries) * (1 + Math.random() / 4)
 
+const tokens = (counted: number | undefined) => Math.max(0, Math.round(counted ?? 0))
+
 const finishOf = (parts: Parameters<SpanTransformer>[0]["response"]) => {
   const finish = parts.find((part) => part.type === "finish")
   return {
     reason: finish?.reason,
     usage: {
-      tokens_in: finish?.usage.inputTokens ?? 0,
-      tokens_out: finish?.usage.outputTokens ?? 0
+      tokens_in: tokens(finish?.usage.inputTokens),
+      tokens_out: tokens(finish?.usage.outputTokens)
     } satisfies LlmUsage
   }
 }
@@ -102,6 +104,7 @@ const make = Effect.gen(function* () {
   /** One request. What an answer that does not fit has used is told with the failure. */
   const once = <A, I extends Record<string, unknown>>(connection: LlmConnection, request: LlmRequest<A, I>) =>
     Effect.gen(function* () {
+      const key = connection.api_key === undefined ? undefined : Redacted.value(connection.api_key)
       let finish: ReturnType<typeof finishOf> = { reason: undefined, usage: noUsage }
       const { make } = yield* Effect.promise(() => makerOf(connection.provider))
       const model = yield* make(client, connection, request.settings)
@@ -125,7 +128,7 @@ const make = Effect.gen(function* () {
                 : finish.reason === "content-filter"
                   ? filtered
                   : fromAiError(connection.name, error)
-            return withUsage(failure, finish.usage)
+            return told(failure, finish.usage, key)
           })
         )
       return { value, usage: finish.usage }
@@ -140,13 +143,18 @@ const make = Effect.gen(function* () {
   const object = Effect.fn("Llm.object")(function* <A, I extends Record<string, unknown>>(request: LlmRequest<A, I>) {
     const connection = yield* Either.mapLeft(connect(request.model, settings), notConfigured)
     const gate = gateOf(connection)
-    const end = (yield* Clock.currentTimeMillis) + Duration.toMillis(llm.retry_for)
+    // Counted from the first try: waiting for one's turn is not the provider's failure.
+    let end: number | undefined
+    const attempt = Effect.flatMap(Clock.currentTimeMillis, (now) => {
+      end ??= now + Duration.toMillis(llm.retry_for)
+      return once(connection, request)
+    })
     for (let tries = 0; ; tries++) {
-      const answer = yield* Effect.either(gate.withPermits(1)(once(connection, request)))
+      const answer = yield* Effect.either(gate.withPermits(1)(attempt))
       if (Either.isRight(answer)) return answer.right
       const failure = answer.left
       const wait = failure.retry_after_ms ?? pause(tries)
-      if (!failure.transient || (yield* Clock.currentTimeMillis) + wait > end) return yield* failure
+      if (!failure.transient || (yield* Clock.currentTimeMillis) + wait > (end ?? 0)) return yield* failure
       yield* Effect.logDebug(`${failure.detail}; trying again in ${Math.round(wait)} ms`)
       yield* Effect.sleep(wait)
     }

@@ -1,5 +1,5 @@
 import { join } from "node:path"
-import { Duration, Effect, Layer, Option } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import * as FileObjectStore from "./FileObjectStore.ts"
 import { Settings, type Values } from "./Settings.ts"
 
@@ -15,7 +15,7 @@ const bucket = (name: string, { objects, ingest }: Values) =>
           region: objects.s3_region,
           access_key_id: objects.s3_access_key_id,
           secret_access_key: objects.s3_secret_access_key,
-          force_path_style: Option.getOrElse(objects.s3_force_path_style, () => objects.s3_endpoint !== undefined),
+          force_path_style: objects.s3_force_path_style ?? objects.s3_endpoint !== undefined,
           part_buffers: ingest.upload_concurrency,
           request_timeout: Duration.seconds(60)
         })

@@ -136,11 +136,10 @@ const objects = Config.all({
     shown: "AWS default chain",
     description: "secret of that key"
   }),
-  s3_force_path_style: setting("S3_FORCE_PATH_STYLE", Setting.boolean, {
-    fallback: false,
+  s3_force_path_style: optional("S3_FORCE_PATH_STYLE", Setting.boolean, {
     shown: "true with S3_ENDPOINT, else false",
     description: "bucket in the path instead of the host name"
-  }).pipe(Config.option)
+  })
 })
 
 const ingest = Config.all({
@@ -216,7 +215,8 @@ const llm = Config.all({
   api_key: secret("LLM_API_KEY", { shown: "–", description: "key of LLM_PROVIDER; sent to LLM_BASE_URL only" }),
   base_url: optional("LLM_BASE_URL", Setting.url("http://", "https://"), {
     shown: "the provider's own",
-    description: "address of LLM_PROVIDER's API, as far as its version: `https://…/v1`"
+    description:
+      "address of LLM_PROVIDER's API: `https://…/v1`; for anthropic without `/v1`, for google `https://…/v1beta`"
   }),
   openai_api_key: secret("OPENAI_API_KEY", { shown: "–", description: "key for models of OPENAI at OpenAI itself" }),
   anthropic_api_key: secret("ANTHROPIC_API_KEY", {

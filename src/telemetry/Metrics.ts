@@ -56,6 +56,18 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300],
       registers
     })
+    const llmTokens = new Counter({
+      name: "tracepipe_llm_tokens_total",
+      help: "Tokens that language models used",
+      labelNames: ["provider", "direction"] as const,
+      registers
+    })
+    const llmCost = new Counter({
+      name: "tracepipe_llm_cost_total",
+      help: "What that cost, by the prices of the models",
+      labelNames: ["provider"] as const,
+      registers
+    })
     const started = Date.now()
     new Gauge({
       name: "process_resident_memory_bytes",
@@ -93,6 +105,8 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       queueOldest,
       jobs,
       stages,
+      llmTokens,
+      llmCost,
       exposition,
       started
     } as const

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { configurationTable } from "../../src/cli/doctor/ConfigurationTable.ts"
+import { llmKey, llmServer } from "../support/LlmServer.ts"
 import { testDatabase } from "../support/TestDatabase.ts"
 import { folder, run } from "./Tracepipe.ts"
 
@@ -79,6 +80,30 @@ it.scoped("what fails ends with 1, and says what to do", () =>
       expect.stringMatching(/^data folder: \/dev\/null\/data .* — .*DATA_DIR/),
       expect.stringMatching(/^database: .*ECONNREFUSED.* — .*DATABASE_URL/),
       expect.stringMatching(/^object store: bucket recordings at http:\/\/127\.0\.0\.1:1.* — .*S3_ENDPOINT/)
+    ])
+  })
+)
+
+it.scoped("a provider of language models is asked for its models, with the key that it gets", () =>
+  Effect.gen(function* () {
+    const server = yield* llmServer
+    const { app } = yield* testDatabase
+    const asked = (LLM_PROVIDER: string, path: string, LLM_API_KEY: string) =>
+      Effect.map(
+        run(["doctor"], {
+          DATABASE_URL: app,
+          LLM_PROVIDER,
+          LLM_BASE_URL: server.origin + path,
+          LLM_API_KEY
+        }),
+        ({ stdout }) => findings(stdout).filter(([, what]) => what.startsWith("language model"))
+      )
+    expect(yield* asked("custom", "/v1", llmKey)).toEqual([
+      ["ok", `language model: CUSTOM at ${server.origin}/v1 answers`]
+    ])
+    expect(yield* asked("anthropic", "", llmKey)).toEqual([["ok", expect.stringContaining("ANTHROPIC")]])
+    expect(yield* asked("google", "/v1beta", "wrong")).toEqual([
+      ["fail", expect.stringMatching(/GOOGLE .* refuses the key \(401\) — give it another one/)]
     ])
   })
 )

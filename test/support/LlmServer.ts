@@ -1,3 +1,5 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http"
+import type { AddressInfo } from "node:net"
 import { Effect } from "effect"
 
 /** One request to the server, told the same for every protocol. */
@@ -6,11 +8,10 @@ export interface LlmCall {
   readonly headers: Headers
   /** As it came. */
   readonly text: string
-  readonly body: Readonly<Record<string, never>>
   readonly system: string
   readonly user: string
   /** The JSON schema that the answer must fit. */
-  readonly schema: Readonly<Record<string, never>>
+  readonly schema: unknown
 }
 
 /** What the server does with a request. */
@@ -34,8 +35,10 @@ export interface LlmServer {
   /** Without a path. */
   readonly origin: string
   readonly calls: Array<LlmCall>
+  /** The key that it takes; null: none is needed. */
+  key: string | null
   /** Replace it to make faults; it sees every request in order, counted from 0. */
-  reply: (call: LlmCall, at: number) => LlmReply
+  reply: (call: LlmCall, at: number) => LlmReply | Promise<LlmReply>
   /** Requests that are being answered now, and the most that were at once. */
   readonly open: () => { readonly now: number; readonly most: number }
 }
@@ -238,72 +241,89 @@ const objectOf = (text: string): unknown => {
   }
 }
 
-const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}) =>
-  new Response(JSON.stringify(body), { status, headers: { "content-type": "application/json", ...headers } })
+interface Answer {
+  readonly status: number
+  readonly headers?: Readonly<Record<string, string>>
+  readonly text: string
+  /** Breaks the connection in the middle. */
+  readonly cut?: true
+}
 
-const answer = async (protocol: Protocol, reply: LlmReply, body: Body, closed: Promise<unknown>): Promise<Response> => {
+const json = (status: number, body: unknown, headers: Readonly<Record<string, string>> = {}): Answer => ({
+  status,
+  headers: { "content-type": "application/json", ...headers },
+  text: JSON.stringify(body)
+})
+
+const answerOf = (protocol: Protocol, reply: Exclude<LlmReply, { readonly hang: true }>, body: Body): Answer => {
   if ("object" in reply) return json(200, protocol.write(JSON.stringify(reply.object), "stop", body))
   if ("text" in reply) return json(200, protocol.write(reply.text, reply.finish ?? "stop", body))
   if ("empty" in reply) return json(200, protocol.write(undefined, "stop", body))
   if ("status" in reply) return json(reply.status, protocol.problem(reply.status, reply.message), reply.headers)
-  if ("garbage" in reply) return new Response(reply.garbage, { headers: { "content-type": "text/html" } })
-  if ("redirect" in reply) return new Response(null, { status: 307, headers: { location: reply.redirect } })
-  if ("cut" in reply) {
-    const whole = JSON.stringify(protocol.write("{}", "stop", body))
-    return new Response(
-      new ReadableStream({
-        start: (controller) => {
-          controller.enqueue(whole.slice(0, whole.length / 2))
-          setTimeout(() => controller.error(new Error("cut by the test")), 5)
-        }
-      }),
-      { headers: { "content-type": "application/json" } }
-    )
+  if ("garbage" in reply) return { status: 200, headers: { "content-type": "text/html" }, text: reply.garbage }
+  if ("redirect" in reply) return { status: 307, headers: { location: reply.redirect }, text: "" }
+  return { ...json(200, protocol.write("{}", "stop", body)), cut: true }
+}
+
+const send = ({ status, headers, text, cut }: Answer, response: ServerResponse) => {
+  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(text) })
+  if (cut) response.write(text.slice(0, text.length / 2), () => response.destroy())
+  else response.end(text)
+}
+
+const open = async () => {
+  const count = { now: 0, most: 0 }
+  const fake: { -readonly [Key in keyof LlmServer]: LlmServer[Key] } = {
+    origin: "",
+    calls: [],
+    key: llmKey,
+    reply: () => ({ empty: true }),
+    open: () => count
   }
-  await closed
-  return new Response()
+  const handle = async (request: IncomingMessage, response: ServerResponse) => {
+    const chunks: Array<Uint8Array> = []
+    for await (const chunk of request) chunks.push(chunk)
+    const text = Buffer.concat(chunks).toString()
+    const { pathname } = new URL(request.url ?? "", "http://fake")
+    const sent = new Headers(
+      Object.entries(request.headers).map(([name, value]): [string, string] => [name, String(value)])
+    )
+    if (request.method === "GET" && pathname.endsWith("/models")) {
+      const isKnown = protocols.some(({ key }) => key(sent) === fake.key)
+      return send(isKnown ? json(200, { data: [] }) : json(401, openAiProblem(401, "no")), response)
+    }
+    const protocol = protocols.find(({ path }) => path.test(pathname))
+    if (protocol === undefined) return send(json(404, { error: { message: `there is no ${pathname}` } }), response)
+    const body: Body = JSON.parse(text)
+    const unknown = json(401, protocol.problem(401, `Incorrect API key: ${protocol.key(sent)}`))
+    if (protocol.key(sent) !== fake.key) return send(unknown, response)
+    const invalid = protocol.invalid(body, sent)
+    if (invalid !== undefined) return send(json(400, protocol.problem(400, invalid)), response)
+    const { system, user, schema } = protocol.read(body)
+    const call: LlmCall = { path: pathname, headers: sent, text, system, user, schema }
+    fake.calls.push(call)
+    count.now += 1
+    count.most = Math.max(count.most, count.now)
+    response.on("close", () => {
+      count.now -= 1
+    })
+    const reply = await fake.reply(call, fake.calls.length - 1)
+    if (!("hang" in reply)) send(answerOf(protocol, reply, body), response)
+  }
+  const server = createServer((request, response) => {
+    // A client that goes away is part of the tests.
+    handle(request, response).catch(() => response.destroy())
+  })
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve))
+  // Listening on a port, it has an address of this kind.
+  fake.origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { fake, server }
 }
 
 /** A server that speaks the protocols of OpenAI, Anthropic, Google, and plain `/chat/completions`. */
-export const llmServer = Effect.acquireRelease(
+export const llmServer = Effect.acquireRelease(Effect.promise(open), ({ server }) =>
   Effect.sync(() => {
-    const count = { now: 0, most: 0 }
-    const calls: Array<LlmCall> = []
-    const server = Bun.serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      idleTimeout: 0,
-      error: () => new Response(null, { status: 500 }),
-      fetch: async (request) => {
-        const { pathname } = new URL(request.url)
-        const protocol = protocols.find(({ path }) => path.test(pathname))
-        if (protocol === undefined) return json(404, { error: { message: `there is no ${pathname}` } })
-        const { headers } = request
-        const text = await request.text()
-        const body: Body = JSON.parse(text)
-        if (protocol.key(headers) !== llmKey) return json(401, protocol.problem(401, `Incorrect API key: ${llmKey}`))
-        const invalid = protocol.invalid(body, headers)
-        if (invalid !== undefined) return json(400, protocol.problem(400, invalid))
-        const { system, user, schema } = protocol.read(body)
-        const call: LlmCall = { path: pathname, headers, text, body, system, user, schema: Object(schema) }
-        calls.push(call)
-        count.now += 1
-        count.most = Math.max(count.most, count.now)
-        const closed = new Promise((resolve) => request.signal.addEventListener("abort", resolve, { once: true }))
-        try {
-          return await answer(protocol, fake.reply(call, calls.length - 1), body, closed)
-        } finally {
-          count.now -= 1
-        }
-      }
-    })
-    const fake: LlmServer = {
-      origin: `http://127.0.0.1:${server.port}`,
-      calls,
-      reply: () => ({ empty: true }),
-      open: () => count
-    }
-    return { fake, server }
-  }),
-  ({ server }) => Effect.promise(() => server.stop(true))
-).pipe(Effect.map(({ fake }) => fake))
+    server.closeAllConnections()
+    server.close()
+  })
+).pipe(Effect.map(({ fake }): LlmServer => fake))

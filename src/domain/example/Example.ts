@@ -58,7 +58,8 @@ export type SeqRange = typeof SeqRange.Type
 
 const Configuration = JsonObject(16 * 1024).annotations({
   identifier: "ModelConfiguration",
-  description: "What the model is run with: any JSON object up to 16 KiB"
+  description:
+    "What the model is run with: any JSON object up to 16 KiB. A language model is given its temperature (0; null: its own), top_p, max_tokens, seed, reasoning_effort and response_format"
 })
 
 /** One training example, made out of a session by a model through an action–tool map. */
@@ -84,8 +85,10 @@ export class Example extends Schema.Class<Example>("Example")({
   needs_review: Schema.Boolean,
   review: Schema.NullOr(Schema.Literal("accepted", "rejected")),
   message_count: Schema.NullOr(Schema.Int),
+  /** With the next two: what models used for it, in all attempts, also for answers that could not be used. */
   tokens_in: Schema.NullOr(Schema.Int),
   tokens_out: Schema.NullOr(Schema.Int),
+  /** By the model's prices at the time; null where it has none. */
   cost: Schema.NullOr(Schema.Number),
   error_code: Schema.NullOr(Schema.String),
   /** Says what to do. */

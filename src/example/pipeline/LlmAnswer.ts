@@ -77,7 +77,7 @@ const parametersOf = (action: ActionSurface, given: LlmAnswer["actions"][number]
 /** Holds an answer against the actions and the window: what does not fit is dropped, with less confidence in the rest. */
 export const checked = (answer: LlmAnswer, actions: ReadonlyArray<ActionSurface>, window: Window): Checked => {
   const recording = window.map(({ text }) => text.toLowerCase()).join("\n")
-  const episodes = new Map(window.map(({ n, episode }) => [n, episode]))
+  const episodes = new Map(window.map((shown) => [shown.n, shown]))
   const faults: Array<string> = []
   const found = answer.actions.flatMap((one): ReadonlyArray<Classification> => {
     const action = actions.find(({ name }) => name === one.action)

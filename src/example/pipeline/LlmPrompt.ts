@@ -39,7 +39,7 @@ export const shown = (n: number, episode: Episode): ShownEpisode => {
       requests: telling.length === 0 ? null : telling
     })
   )
-  return { n, episode, text, tokens: tokensOf(text) + 1 }
+  return { n, from_seq: episode.from_seq, to_seq: episode.to_seq, text, tokens: tokensOf(text) + 1 }
 }
 
 const actionLine = ({ name, description, parameters }: ActionSurface) =>

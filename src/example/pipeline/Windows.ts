@@ -1,11 +1,11 @@
 import type { Classification } from "../../domain/example/Classification.ts"
-import type { Episode } from "../../domain/example/Episode.ts"
 
 /** An episode as a model is shown it. */
 export interface ShownEpisode {
   /** Its place among the session's episodes, from 1. */
   readonly n: number
-  readonly episode: Episode
+  readonly from_seq: number
+  readonly to_seq: number
   readonly text: string
   readonly tokens: number
 }

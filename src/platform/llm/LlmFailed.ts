@@ -1,5 +1,5 @@
-import type { AiError } from "@effect/ai/AiError"
-import { Schema } from "effect"
+import type { AiError, HttpRequestError } from "@effect/ai/AiError"
+import { ParseResult, Schema } from "effect"
 
 /** Tokens that a provider counted. */
 export interface LlmUsage {
@@ -66,16 +66,19 @@ export const filtered = new LlmFailed({
   usage: noUsage
 })
 
-/** The failure with what its call used. */
-export const withUsage = ({ code, detail, fault, transient, retry_after_ms }: LlmFailed, usage: LlmUsage) =>
-  new LlmFailed({
+/** The failure with what its call used; what providers say may repeat the key, which is taken out. */
+export const told = (failure: LlmFailed, usage: LlmUsage, key: string | undefined) => {
+  const { code, detail, fault, transient, retry_after_ms } = failure
+  const clean = (text: string) => (key === undefined ? text : text.replaceAll(key, "[redacted]"))
+  return new LlmFailed({
     code,
-    detail,
+    detail: clean(detail),
     transient,
-    ...(fault === undefined ? {} : { fault }),
+    ...(fault === undefined ? {} : { fault: clean(fault) }),
     ...(retry_after_ms === undefined ? {} : { retry_after_ms }),
     usage
   })
+}
 
 export const unavailable = (why: string, retry_after_ms?: number) =>
   new LlmFailed({
@@ -147,6 +150,12 @@ const ofStatus = (model: string, status: number, headers: Readonly<Record<string
   )
 }
 
+/** What the connection says: beneath the library's error is its client's, and beneath that fetch's. */
+const reasonOf = ({ description, reason, cause }: HttpRequestError): string => {
+  const beneath = cause instanceof Error ? cause.cause : undefined
+  return description ?? (beneath instanceof Error ? beneath.message : reason)
+}
+
 /** What a failure of the library means for who waits for the answer. */
 export const fromAiError = (model: string, error: AiError): LlmFailed => {
   switch (error._tag) {
@@ -155,7 +164,7 @@ export const fromAiError = (model: string, error: AiError): LlmFailed => {
         ? ofStatus(model, error.response.status, error.response.headers, error.body)
         : invalidOutput(error.description ?? "it is no JSON of the provider's protocol")
     case "HttpRequestError":
-      return unavailable(`cannot be reached or broke off (${short(error.description ?? error.reason)})`)
+      return unavailable(`cannot be reached or broke off (${short(reasonOf(error))})`)
     case "MalformedInput":
       return permanent("provider_rejected_request", short(error.description ?? "the request cannot be written"))
     case "MalformedOutput":
@@ -165,5 +174,11 @@ export const fromAiError = (model: string, error: AiError): LlmFailed => {
   }
 }
 
+/** Where an output does not fit its schema, and how. */
 const causeOf = (cause: unknown): string | undefined =>
-  cause instanceof Error && cause.message !== "" ? cause.message : undefined
+  ParseResult.isParseError(cause)
+    ? ParseResult.ArrayFormatter.formatErrorSync(cause)
+        .slice(0, 3)
+        .map(({ path, message }) => (path.length === 0 ? message : `${path.join(".")}: ${message}`))
+        .join("; ")
+    : undefined

@@ -4,6 +4,9 @@ import { Effect, Stream } from "effect"
 /** An answer of a model is far smaller; one that is larger is a fault of the server. */
 const maxBytes = 16 * 1024 * 1024
 
+/** A key would go along with a redirect; and Bun ends what is silent for five minutes, which a slow model is. */
+const requestInit: BunFetchRequestInit = { redirect: "manual", timeout: false }
+
 /** Reads the whole answer at once, so that one that breaks off is a failure of the connection. */
 const whole = (response: HttpClientResponse.HttpClientResponse) =>
   Effect.gen(function* () {
@@ -48,8 +51,10 @@ const whole = (response: HttpClientResponse.HttpClientResponse) =>
 export const llmHttpClient = Effect.map(HttpClient.HttpClient, (client) =>
   client.pipe(
     HttpClient.transformResponse((response) =>
-      response.pipe(Effect.provideService(FetchHttpClient.RequestInit, { redirect: "manual" }), Effect.flatMap(whole))
+      response.pipe(Effect.provideService(FetchHttpClient.RequestInit, requestInit), Effect.flatMap(whole))
     ),
-    HttpClient.filterStatusOk
+    HttpClient.filterStatusOk,
+    // What this service traces is nobody else's business.
+    HttpClient.withTracerPropagation(false)
   )
 )
