@@ -125,7 +125,7 @@ test("workers that come, are killed and end lose no example and make none twice"
     expect(hashes).toHaveLength(1)
     const runs = yield* asked(
       api,
-      "select count(*)::int, count(distinct entity_id)::int as entities from cluster_messages where tag = 'run'"
+      "select count(*)::int, count(distinct entity_id)::int as entities from cluster_messages where tag = 'run' and entity_type = 'Workflow/Example'"
     )
     expect(runs).toEqual([{ count: EXAMPLES, entities: EXAMPLES }])
     const audited = yield* asked(api, "select count(*)::int from audit_entries where resource like 'example/%'")
@@ -133,6 +133,28 @@ test("workers that come, are killed and end lose no example and make none twice"
     const { objects, uploads } = yield* traces({ ...api, database_url: api.database.app, s3: bucket.s3 })
     expect(uploads).toEqual([])
     expect(objects.filter((key) => key.includes("/examples/"))).toHaveLength(2 * EXAMPLES)
+  }))
+
+test("behind a pooler, where locks are rows, what a killed worker held goes on at another", () =>
+  Effect.gen(function* () {
+    const { api, worker, session_id } = yield* cluster
+    const environment = { DATABASE_DIRECT_URL: api.database.app }
+    const one = yield* worker({ environment })
+    const first = yield* example(api, session_id)
+    expect(yield* exampleEnded(api, first)).toMatchObject({ status: "COMPLETED" })
+    expect(yield* held(api)).toEqual([])
+    expect(yield* asked(api, "select count(distinct address)::int as runners from cluster_locks")).toEqual([
+      { runners: 1 }
+    ])
+    yield* worker({ environment })
+    const ids = yield* Effect.all(
+      Array.from({ length: 20 }, () => example(api, session_id)),
+      { concurrency: 8 }
+    )
+    yield* one.end("SIGKILL")
+    for (const id of ids) {
+      expect(yield* exampleEnded(api, id, 60_000)).toMatchObject({ status: "COMPLETED", attempts: 1 })
+    }
   }))
 
 for (const [args, environment] of [
