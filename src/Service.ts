@@ -21,7 +21,9 @@ import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
 import { Collector } from "./session/Collector.ts"
+import { ResumableUploads } from "./session/ResumableUploads.ts"
 import { Sessions } from "./session/Sessions.ts"
+import { UploadSessions } from "./session/UploadSessions.ts"
 import { Uploads } from "./session/Uploads.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
 
@@ -42,6 +44,8 @@ const services = Layer.mergeAll(
   Jobs.layer,
   Sessions.Default,
   Uploads.Default,
+  UploadSessions.Default,
+  ResumableUploads.Default,
   Collector.Default,
   Bootstrap.Default,
   Metrics.Default

@@ -9,6 +9,7 @@ import {
   UnsupportedMediaType,
   ValidationError
 } from "../domain/Errors.ts"
+import { CreateSession } from "../domain/session/Session.ts"
 import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
@@ -21,6 +22,7 @@ import { SessionsApi } from "./SessionsApi.ts"
 import { SuitesApi } from "./SuitesApi.ts"
 import { SystemApi } from "./SystemApi.ts"
 import { ToolsApi } from "./ToolsApi.ts"
+import { UploadsApi } from "./UploadsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 import { version } from "./Version.ts"
 
@@ -36,6 +38,7 @@ class Contract extends HttpApi.make("tracepipe")
   .add(ModelsApi)
   .add(ExamplesApi)
   .add(SessionsApi)
+  .add(UploadsApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)
@@ -44,8 +47,8 @@ class Contract extends HttpApi.make("tracepipe")
   .addError(UnsupportedMediaType)
   .addError(InternalError)
   .addError(Unavailable)
-  // Lines of a stream: no derivation sees them.
-  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent])
+  // Lines of a stream, and one of the bodies of an operation that has several: no derivation sees them.
+  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent, CreateSession])
   .annotate(OpenApi.Title, "Tracepipe")
   .annotate(OpenApi.Version, version)
   .annotate(

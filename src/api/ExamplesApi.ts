@@ -7,11 +7,11 @@ import {
   ExampleState,
   ExampleStatus,
   ExportFormat,
-  ReviewExample,
-  SessionNotReady
+  ReviewExample
 } from "../domain/example/Example.ts"
 import { ActionToolMapId, ExampleId, ModelId, SessionId, SuiteId } from "../domain/Ids.ts"
 import { Page, pageFields } from "../domain/Page.ts"
+import { SessionNotReady } from "../domain/session/Session.ts"
 import { Authentication, RequiredScope } from "./Security.ts"
 
 const path = Schema.Struct({ id: ExampleId })

@@ -33,7 +33,7 @@ const responseHeaders = (texts: Readonly<Record<string, string>>) =>
     Object.entries(texts).map(([name, description]) => [name, { description, schema: { type: "string" } }])
   )
 
-/** The two forms of an upload's body. */
+/** The forms of an upload's body. */
 export const uploadBody: Transform = (operation) => {
   const responses = Object(operation["responses"])
   return {
@@ -47,7 +47,11 @@ export const uploadBody: Transform = (operation) => {
     ],
     requestBody: {
       required: true,
-      content: { "multipart/form-data": { schema: form }, "application/octet-stream": { schema: file } }
+      content: {
+        "multipart/form-data": { schema: form },
+        "application/octet-stream": { schema: file },
+        "application/json": { schema: { $ref: "#/components/schemas/CreateSession" } }
+      }
     },
     responses: {
       ...responses,

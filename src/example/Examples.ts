@@ -4,18 +4,12 @@ import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
 import { Effect } from "effect"
 import { mapNotFound } from "../domain/capability/ActionToolMap.ts"
 import { Issue, ValidationError } from "../domain/Errors.ts"
-import {
-  type CreateExample,
-  ExampleState,
-  exampleNotFound,
-  type ReviewExample,
-  SessionNotReady
-} from "../domain/example/Example.ts"
+import { type CreateExample, ExampleState, exampleNotFound, type ReviewExample } from "../domain/example/Example.ts"
 import { ExampleWorkflow } from "../domain/example/ExampleWorkflow.ts"
 import { modelNotFound } from "../domain/example/Model.ts"
 import { type ActionToolMapId, ExampleId, type SuiteId } from "../domain/Ids.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
-import { sessionNotFound } from "../domain/session/Session.ts"
+import { SessionNotReady, sessionNotFound } from "../domain/session/Session.ts"
 import { Audit } from "../identity/Audit.ts"
 import { Id } from "../platform/Id.ts"
 import * as Keyset from "../platform/Keyset.ts"
@@ -94,7 +88,8 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
         const session =
           (yield* sources.session(principal, wanted.session_id)) ?? (yield* sessionNotFound(wanted.session_id))
         const model = (yield* sources.model(principal, wanted.model_id)) ?? (yield* modelNotFound(wanted.model_id))
-        if (session.status !== "READY") return yield* new SessionNotReady({ id: session.id })
+        if (session.status !== "READY")
+          return yield* new SessionNotReady({ id: session.id, session_status: session.status })
         const name = `${model.provider}/${model.name}`
         if (isBrowser(session) && name !== lexical.name) {
           return yield* invalid("model_id", `${name} recognises no actions: use ${lexical.name}`)

@@ -17,6 +17,7 @@ import * as SessionsHttp from "./SessionsHttp.ts"
 import * as SuitesHttp from "./SuitesHttp.ts"
 import * as SystemHttp from "./SystemHttp.ts"
 import * as ToolsHttp from "./ToolsHttp.ts"
+import * as UploadsHttp from "./UploadsHttp.ts"
 import * as UsersHttp from "./UsersHttp.ts"
 
 /** The address cannot be listened on. */
@@ -41,7 +42,8 @@ const groups = Layer.mergeAll(
   ActionToolMapsHttp.layer,
   ModelsHttp.layer,
   ExamplesHttp.layer,
-  SessionsHttp.layer
+  SessionsHttp.layer,
+  UploadsHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

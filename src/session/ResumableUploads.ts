@@ -1,0 +1,353 @@
+import { SqlClient } from "@effect/sql"
+import { Cause, Effect, Exit, Option } from "effect"
+import {
+  BadRequest,
+  Forbidden,
+  Issue,
+  PayloadTooLarge,
+  RequestTimeout,
+  UnsupportedMediaType,
+  ValidationError
+} from "../domain/Errors.ts"
+import { UploadId } from "../domain/Ids.ts"
+import { CurrentPrincipal, type Principal, scope, withPolicy } from "../domain/Principal.ts"
+import { suiteMissing, type UploadTimeout } from "../domain/session/Session.ts"
+import {
+  ChecksumMismatch,
+  OffsetMismatch,
+  UploadExpired,
+  UploadState,
+  uploadNotFound
+} from "../domain/session/Upload.ts"
+import { Audit } from "../identity/Audit.ts"
+import { Id } from "../platform/Id.ts"
+import { ObjectStore } from "../platform/ObjectStore.ts"
+import { Settings } from "../platform/Settings.ts"
+import { orDefect } from "../platform/SqlFailure.ts"
+import { Metrics } from "../telemetry/Metrics.ts"
+import { partsWriter } from "./PartsWriter.ts"
+import { Removals } from "./Removals.ts"
+import { SessionsRepo } from "./SessionsRepo.ts"
+import { drain } from "./SocketReader.ts"
+import { storeAway, storeFull } from "./StoreTrouble.ts"
+import * as Tus from "./TusHeaders.ts"
+import { checkDraft, declaredLength } from "./Upload.ts"
+import { UploadSessions } from "./UploadSessions.ts"
+import { type StoredPart, type UploadRow, UploadsRepo, uploadPrefix } from "./UploadsRepo.ts"
+
+const MIB = 1024 * 1024
+/** What a crash can cost at most, and one request to S3. */
+const PART_BYTES = 16 * MIB
+const MAX_PARTS = 10_000
+
+/** What arrived on the wire, independent of any server's request type. */
+export interface TusRequest {
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: ReadableStream<Uint8Array> | null
+}
+
+const invalid = (path: string, message: string) =>
+  new ValidationError({ detail: `${path}: ${message}`, errors: [new Issue({ path, message })] })
+
+/** `true`, or the key alone: the upload becomes a session by itself. */
+const isAutomatic = (metadata: ReadonlyMap<string, string>) => {
+  const text = metadata.get("create_session")
+  return text !== undefined && text !== "false"
+}
+
+/** The bytes that came before a client went away are kept; those that may be wrong are not. */
+const keeps = (cause: Cause.Cause<{ readonly _tag: string }>) =>
+  Cause.isInterruptedOnly(cause) ||
+  Option.exists(Cause.failureOption(cause), ({ _tag }) => _tag === "BadRequest" || _tag === "UploadTimeout")
+
+const stopped = ({ seconds }: UploadTimeout) =>
+  new RequestTimeout({ detail: `no byte came for ${seconds} s: ask for the upload's offset, and go on from there` })
+
+/**
+ * Uploads that can be interrupted and taken up again: tus 1.0. Bytes live in the object store as numbered
+ * parts; the offset is in the database and advances when a part is durable, so that it is right after any
+ * crash. Of two requests that write to one upload the later one goes on, and the earlier one adds nothing
+ * more: nobody waits for a lock whose owner is gone.
+ *
+ * Not @tus/server (2.4): it has neither the checksum nor the concatenation extension, keeps its locks in
+ * one process, answers failures as plain text, and routes past the contract that everything here is
+ * derived from. Of it no more than the header checks would be left.
+ */
+export class ResumableUploads extends Effect.Service<ResumableUploads>()("session/ResumableUploads", {
+  dependencies: [
+    UploadsRepo.Default,
+    UploadSessions.Default,
+    SessionsRepo.Default,
+    Removals.Default,
+    Audit.Default,
+    Metrics.Default
+  ],
+  effect: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const store = yield* ObjectStore
+    const repo = yield* UploadsRepo
+    const made = yield* UploadSessions
+    const sessions = yield* SessionsRepo
+    const removals = yield* Removals
+    const audit = yield* Audit
+    const metrics = yield* Metrics
+    const newId = yield* Id
+    const { ingest } = yield* Settings
+    const write = withPolicy(scope("sessions:write"))
+
+    const tooLarge = (detail: string) => new PayloadTooLarge({ detail, limit: ingest.max_session_bytes })
+
+    const existing = (id: UploadId) =>
+      Effect.gen(function* () {
+        const row = yield* repo.find(yield* CurrentPrincipal, id)
+        if (row === undefined || row.kind !== "tus") return yield* uploadNotFound(id)
+        return row.expired ? yield* new UploadExpired({ id }) : row
+      })
+
+    /** A finished upload that asked for it becomes a session in the transaction in which it is finished. */
+    const finished = (row: UploadRow) =>
+      Effect.gen(function* () {
+        if (row.status !== "COMPLETE" || !row.automatic || row.suite_id === null) return row
+        const { suite_id, description, metadata, format } = row
+        const session = yield* made.claim({ suite_id, description, metadata, format }, [row.id], null)
+        return { ...row, status: "CLAIMED" as const, session_id: session.id }
+      })
+
+    /** Why the upload could not be entered. */
+    const refusal = (id: UploadId, offset: number) =>
+      Effect.flatMap(existing(id), (row): Effect.Effect<never, Forbidden | OffsetMismatch | UploadState> => {
+        if (row.concat === "final") {
+          return new Forbidden({ detail: `the upload ${id} is made of others: nothing can be added to it` })
+        }
+        return row.status === "OPEN" || row.offset !== offset
+          ? new OffsetMismatch({ id, offset: row.offset })
+          : new UploadState({ id, upload_status: row.status, needed: "no byte of it is missing" })
+      })
+
+    const enter = (id: UploadId, offset: number, writer: string) =>
+      Effect.gen(function* () {
+        const row = yield* repo.enter(yield* CurrentPrincipal, id, offset, writer)
+        if (row === undefined) return yield* refusal(id, offset)
+        if ((yield* repo.partCount(id)) >= MAX_PARTS) {
+          return yield* tooLarge(`an upload has at most ${MAX_PARTS} parts: send more in one request`)
+        }
+        yield* audit.record({ action: "upload.append", resource: `upload/${id}`, after: { id, offset } })
+        return row
+      }).pipe(sql.withTransaction, orDefect)
+
+    const advance = (principal: Principal, id: UploadId, writer: string) => (from: number, part: StoredPart) =>
+      Effect.gen(function* () {
+        const row = yield* repo.advance(principal.org_id, id, writer, from, part)
+        if (row === undefined) return yield* refusal(id, from)
+        return yield* finished(row)
+      }).pipe(sql.withTransaction, orDefect)
+
+    /** Stores the body from the upload's offset on; answers the upload as it then is. */
+    const append = (id: UploadId, offset: number, length: number, { headers, body }: TusRequest) =>
+      Effect.gen(function* () {
+        const principal = yield* CurrentPrincipal
+        const checksum = yield* Tus.parseChecksum(headers["upload-checksum"])
+        const declared = declaredLength(headers)
+        const room = length - offset
+        if (declared !== undefined && declared > room) {
+          return yield* tooLarge(`the body has ${declared} bytes, and ${room} of the upload are missing`)
+        }
+        const writer = newId.next()
+        let latest = yield* enter(id, offset, writer)
+        if (body === null) return latest
+        const store_part = advance(principal, id, writer)
+        const parts = yield* partsWriter(store, {
+          prefix: uploadPrefix(principal.org_id, id),
+          offset,
+          writer,
+          // Bytes that have yet to be compared become a part all at once, or not at all.
+          part_bytes: checksum === undefined ? PART_BYTES : Number.MAX_SAFE_INTEGER,
+          size_hint: checksum === undefined ? undefined : declared,
+          advance: (from, part) =>
+            Effect.map(store_part(from, part), (row) => {
+              latest = row
+            })
+        })
+        const hasher = checksum === undefined ? undefined : new Bun.CryptoHasher(checksum.algorithm)
+        let received = 0
+        const take = (chunk: Uint8Array) =>
+          Effect.gen(function* () {
+            received += chunk.length
+            if (received > room) return yield* tooLarge(`the body has more than the ${room} bytes that are missing`)
+            hasher?.update(chunk)
+            yield* parts.write(chunk)
+          }).pipe(Effect.uninterruptible)
+        yield* Effect.uninterruptibleMask((restore) =>
+          Effect.gen(function* () {
+            const exit = yield* Effect.exit(restore(drain(body, ingest.upload_idle_timeout, take)))
+            if (Exit.isSuccess(exit) && checksum !== undefined && hasher?.digest("base64") !== checksum.digest) {
+              const detail = `the ${received} bytes have another ${checksum.algorithm} than Upload-Checksum says`
+              return yield* new ChecksumMismatch({ detail })
+            }
+            const kept = Exit.isSuccess(exit) || (checksum === undefined && keeps(exit.cause))
+            yield* kept ? parts.finish : parts.abandon
+            return yield* exit
+          })
+        )
+        return latest
+      }).pipe(
+        Effect.tap((row) => (row.status === "CLAIMED" ? made.begin : Effect.void)),
+        Effect.scoped,
+        Effect.catchTags({ ObjectStoreFull: storeFull, ObjectStoreUnavailable: storeAway, UploadTimeout: stopped })
+      )
+
+    const counted = <A, E, R>(self: Effect.Effect<A, E, R>) =>
+      Effect.acquireUseRelease(
+        Effect.sync(() => metrics.uploads.inc()),
+        () => self,
+        () => Effect.sync(() => metrics.uploads.dec())
+      )
+
+    const lengthOf = (headers: TusRequest["headers"]) =>
+      Effect.gen(function* () {
+        const length = yield* Tus.bytesIn(headers, "Upload-Length")
+        if (length === undefined) return yield* new BadRequest({ detail: "Upload-Length must be given" })
+        if (length <= ingest.max_session_bytes) return length
+        return yield* tooLarge(
+          `Upload-Length is ${length}; a session has at most ${ingest.max_session_bytes} (MAX_SESSION_BYTES)`
+        )
+      })
+
+    /** What `Upload-Metadata` says; keys of other programs are kept and not looked at. */
+    const draftOf = (header: string) =>
+      Effect.gen(function* () {
+        const principal = yield* CurrentPrincipal
+        const pairs = yield* Tus.parseMetadata(header)
+        const { suite_id, ...fields } = yield* checkDraft({
+          suite_id: pairs.get("suite_id"),
+          description: pairs.get("description"),
+          metadata: pairs.get("metadata"),
+          format: pairs.get("format")
+        })
+        const automatic = isAutomatic(pairs)
+        if (automatic && suite_id === undefined) {
+          return yield* invalid("suite_id", "must be in Upload-Metadata where create_session is")
+        }
+        if (suite_id !== undefined && !(yield* sessions.suiteVisible(principal, suite_id))) {
+          return yield* suiteMissing(suite_id)
+        }
+        const filename = pairs.get("filename") ?? pairs.get("name") ?? ""
+        if (filename.length > 1024 || filename.includes("\u0000")) {
+          return yield* invalid("filename", "must be at most 1024 characters long, and hold no NUL")
+        }
+        return {
+          ...fields,
+          suite_id: suite_id ?? null,
+          format: fields.format ?? null,
+          filename,
+          automatic,
+          upload_metadata: header
+        }
+      })
+
+    /** The partial uploads of a final one, in order, all of them there and nobody else's. */
+    const partials = (ids: ReadonlyArray<UploadId>) =>
+      Effect.gen(function* () {
+        if (new Set(ids).size < ids.length) return yield* invalid("Upload-Concat", "an upload is named twice")
+        const rows = new Map((yield* repo.lock(yield* CurrentPrincipal, ids)).map((row) => [row.id, row]))
+        return yield* Effect.forEach(ids, (id) =>
+          Effect.gen(function* () {
+            const row = rows.get(id)
+            if (row === undefined) return yield* uploadNotFound(id)
+            if (row.expired) return yield* new UploadExpired({ id })
+            if (row.concat !== "partial") return yield* invalid("Upload-Concat", `the upload ${id} is no partial one`)
+            if (row.status !== "COMPLETE" || row.final_id !== null) {
+              const needed = row.final_id === null ? "bytes of it are missing" : "it is a part of another upload"
+              return yield* new UploadState({ id, upload_status: row.status, needed })
+            }
+            return row
+          })
+        )
+      })
+
+    const insert = ({ headers }: TusRequest) =>
+      Effect.gen(function* () {
+        const principal = yield* CurrentPrincipal
+        const concat = yield* Tus.parseConcat(headers["upload-concat"])
+        const draft = yield* draftOf(headers["upload-metadata"] ?? "")
+        const pieces = concat?.kind === "final" ? yield* partials(concat.ids) : []
+        const sum = pieces.reduce((total, { length }) => total + length, 0)
+        const length = concat?.kind === "final" ? sum : yield* lengthOf(headers)
+        if (length > ingest.max_session_bytes) return yield* tooLarge(`together the uploads have ${length} bytes`)
+        const id = UploadId.make(newId.next())
+        const offset = concat?.kind === "final" ? length : 0
+        const automatic = draft.automatic && concat?.kind !== "partial"
+        const row = yield* repo.insert(principal, {
+          ...draft,
+          automatic,
+          id,
+          length,
+          offset,
+          concat: concat?.kind ?? null
+        })
+        if (concat?.kind === "final") yield* repo.join(id, concat.ids)
+        yield* audit.record({ action: "upload.create", resource: `upload/${id}`, after: row })
+        return yield* finished(row)
+      }).pipe(sql.withTransaction, orDefect)
+
+    const isOffsetStream = ({ headers }: TusRequest) =>
+      headers["content-type"]?.split(";")[0]?.trim().toLowerCase() === Tus.OFFSET_OCTET_STREAM
+
+    const otherType = new UnsupportedMediaType({ detail: `the bytes of an upload are ${Tus.OFFSET_OCTET_STREAM}` })
+
+    /** Creates an upload, and takes its first bytes when they come with the request. */
+    const create = Effect.fn("ResumableUploads.create")(
+      function* (request: TusRequest) {
+        yield* Tus.checkVersion(request.headers)
+        if (request.body !== null && !isOffsetStream(request)) return yield* otherType
+        const row = yield* insert(request)
+        if (row.status === "CLAIMED") yield* made.begin
+        return request.body === null || row.offset === row.length ? row : yield* append(row.id, 0, row.length, request)
+      },
+      counted,
+      write
+    )
+
+    const head = Effect.fn("ResumableUploads.head")(function* (id: UploadId, { headers }: TusRequest) {
+      yield* Tus.checkVersion(headers)
+      return yield* existing(id)
+    }, write)
+
+    /** Adds bytes at the offset that the request names, which must be the upload's. */
+    const patch = Effect.fn("ResumableUploads.patch")(
+      function* (id: UploadId, request: TusRequest) {
+        yield* Tus.checkVersion(request.headers)
+        if (!isOffsetStream(request)) return yield* otherType
+        const offset = yield* Tus.bytesIn(request.headers, "Upload-Offset")
+        if (offset === undefined) return yield* new BadRequest({ detail: "Upload-Offset must be given" })
+        const { length } = yield* existing(id)
+        return yield* append(id, offset, length, request)
+      },
+      counted,
+      write
+    )
+
+    /** Ends an upload and removes its bytes. */
+    const terminate = Effect.fn("ResumableUploads.terminate")(function* (id: UploadId, { headers }: TusRequest) {
+      yield* Tus.checkVersion(headers)
+      const { org_id } = yield* CurrentPrincipal
+      const gone = yield* Effect.gen(function* () {
+        const principal = yield* CurrentPrincipal
+        yield* repo.lock(principal, [id])
+        const row = yield* existing(id)
+        if (row.status === "CLAIMED" || row.final_id !== null) {
+          const needed = "it is a part of another upload or session"
+          return yield* new UploadState({ id, upload_status: row.status, needed })
+        }
+        yield* audit.record({ action: "upload.delete", resource: `upload/${id}`, before: row })
+        return yield* repo.remove(principal, id)
+      }).pipe(sql.withTransaction, orDefect)
+      // The table's trigger noted the objects under the ids: whatever happens now, the collector finishes it.
+      yield* Effect.forEach(gone, (one) => removals.carryOut({ id: one, prefix: uploadPrefix(org_id, one) }), {
+        discard: true
+      })
+    }, write)
+
+    return { create, head, patch, terminate, max_bytes: ingest.max_session_bytes } as const
+  })
+}) {}
