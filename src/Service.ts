@@ -20,7 +20,6 @@ import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
-import { Collector } from "./session/Collector.ts"
 import { ResumableUploads } from "./session/ResumableUploads.ts"
 import { Sessions } from "./session/Sessions.ts"
 import { UploadSessions } from "./session/UploadSessions.ts"
@@ -46,20 +45,15 @@ const services = Layer.mergeAll(
   Uploads.Default,
   UploadSessions.Default,
   ResumableUploads.Default,
-  Collector.Default,
   Bootstrap.Default,
   Metrics.Default
 )
 
-/** Once it listens: tells the operator where, and begins to collect what earlier uploads left. */
+/** Once it listens: tells the operator where. */
 const listening = (first_key: string | undefined) =>
-  Layer.scopedDiscard(
-    Effect.gen(function* () {
-      const collector = yield* Collector
-      yield* HttpServer.addressWith((address) => welcome(address, first_key))
-      yield* Effect.forkScoped(collector.run)
-    })
-  ).pipe(Layer.provideMerge(Http.layer))
+  Layer.effectDiscard(HttpServer.addressWith((address) => welcome(address, first_key))).pipe(
+    Layer.provideMerge(Http.layer)
+  )
 
 /** The whole service as one layer over its settings: `main` launches it, tests run it in their scope. */
 export const layer = Bootstrap.pipe(

@@ -10,6 +10,7 @@ import { reported } from "./Report.ts"
 import { serveCommand } from "./ServeCommand.ts"
 import { suitesCommand } from "./SuitesCommand.ts"
 import { uploadCommand } from "./UploadCommand.ts"
+import { uploadsCommand } from "./UploadsCommand.ts"
 
 interface Program<E> {
   /** Runs the service until it is interrupted. */
@@ -28,6 +29,7 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
     Command.withSubcommands([
       serveCommand(serve).pipe(Command.provide(environment)),
       oneShot(uploadCommand),
+      oneShot(uploadsCommand).pipe(Command.provide(environment)),
       oneShot(suitesCommand),
       oneShot(keysCommand(environment)),
       oneShot(migrateCommand).pipe(Command.provide(environment)),

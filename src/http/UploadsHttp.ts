@@ -1,6 +1,6 @@
 import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { BunHttpServerRequest } from "@effect/platform-bun"
-import { Effect } from "effect"
+import { DateTime, Effect } from "effect"
 import { Api } from "../api/Api.ts"
 import { scope } from "../domain/Principal.ts"
 import { Upload } from "../domain/session/Upload.ts"
@@ -23,7 +23,7 @@ const tusRequest = (request: HttpServerRequest.HttpServerRequest): TusRequest =>
 })
 
 /** RFC 9110's form of a point in time. */
-const httpDate = (at: State["expires_at"]) => new Date(String(at)).toUTCString()
+const httpDate = (at: State["expires_at"]) => DateTime.toDate(at).toUTCString()
 
 const stateHeaders = (row: State) => ({
   "upload-offset": String(row.offset),

@@ -113,21 +113,23 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
         return { ...row, status: "CLAIMED" as const, session_id: session.id }
       })
 
-    /** Why the upload could not be entered. */
-    const refusal = (id: UploadId, offset: number) =>
-      Effect.flatMap(existing(id), (row): Effect.Effect<never, Forbidden | OffsetMismatch | UploadState> => {
-        if (row.concat === "final") {
-          return new Forbidden({ detail: `the upload ${id} is made of others: nothing can be added to it` })
-        }
-        return row.status === "OPEN" || row.offset !== offset
-          ? new OffsetMismatch({ id, offset: row.offset })
-          : new UploadState({ id, upload_status: row.status, needed: "no byte of it is missing" })
-      })
+    /** Why nothing can be added to the upload, at this offset or at all. */
+    const refusal = ({ id, concat, status, offset }: UploadRow, at: number) => {
+      if (concat === "final") {
+        return new Forbidden({ detail: `the upload ${id} is made of others: nothing can be added to it` })
+      }
+      return status === "OPEN" || offset !== at
+        ? new OffsetMismatch({ id, offset })
+        : new UploadState({ id, upload_status: status, needed: "no byte of it is missing" })
+    }
+
+    const refused = (id: UploadId, offset: number) =>
+      Effect.flatMap(existing(id), (row) => Effect.fail(refusal(row, offset)))
 
     const enter = (id: UploadId, offset: number, writer: string) =>
       Effect.gen(function* () {
         const row = yield* repo.enter(yield* CurrentPrincipal, id, offset, writer)
-        if (row === undefined) return yield* refusal(id, offset)
+        if (row === undefined) return yield* refused(id, offset)
         if ((yield* repo.partCount(id)) >= MAX_PARTS) {
           return yield* tooLarge(`an upload has at most ${MAX_PARTS} parts: send more in one request`)
         }
@@ -138,7 +140,7 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
     const advance = (principal: Principal, id: UploadId, writer: string) => (from: number, part: StoredPart) =>
       Effect.gen(function* () {
         const row = yield* repo.advance(principal.org_id, id, writer, from, part)
-        if (row === undefined) return yield* refusal(id, from)
+        if (row === undefined) return yield* refused(id, from)
         return yield* finished(row)
       }).pipe(sql.withTransaction, orDefect)
 
@@ -320,8 +322,9 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
         if (!isOffsetStream(request)) return yield* otherType
         const offset = yield* Tus.bytesIn(request.headers, "Upload-Offset")
         if (offset === undefined) return yield* new BadRequest({ detail: "Upload-Offset must be given" })
-        const { length } = yield* existing(id)
-        return yield* append(id, offset, length, request)
+        const row = yield* existing(id)
+        if (row.status !== "OPEN" || row.offset !== offset) return yield* refusal(row, offset)
+        return yield* append(id, offset, row.length, request)
       },
       counted,
       write

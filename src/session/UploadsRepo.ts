@@ -1,7 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { Duration, Effect, Schema } from "effect"
-import type { OrganizationId, SessionId, SuiteId } from "../domain/Ids.ts"
-import { UploadId } from "../domain/Ids.ts"
+import { OrganizationId, type SessionId, type SuiteId, UploadId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { Format, Metadata } from "../domain/session/Session.ts"
 import { Upload } from "../domain/session/Upload.ts"
@@ -14,6 +13,8 @@ export const StoredPart = Schema.Struct({ path: Schema.String, size_bytes: Schem
 export type StoredPart = typeof StoredPart.Type
 
 const Named = Schema.Struct({ id: UploadId })
+
+const Owned = Schema.Struct({ id: UploadId, org_id: OrganizationId })
 
 /** Where the bytes of an upload are. */
 export const uploadPrefix = (org_id: OrganizationId, id: string) => `orgs/${org_id}/uploads/${id}/`
@@ -188,7 +189,52 @@ export class UploadsRepo extends Effect.Service<UploadsRepo>()("session/UploadsR
     const removeOf = (session_id: SessionId) =>
       orDefect(Effect.asVoid(sql`delete from uploads where ${ofSession(session_id)}`))
 
+    /** Uploads whose time is over; one that belongs to a final one goes with that, one of a session with that. */
+    const isOverdue = sql`(status in ('OPEN', 'COMPLETE') or (status = 'CLAIMED' and session_id is null))
+      and final_id is null and expires_at <= now()`
+
+    const overdue = Rows.all(
+      Owned,
+      sql`select id, org_id from uploads where ${isOverdue} order by expires_at limit 1000`
+    )
+
+    /** Ends them, and notes their bytes to be removed in the same moment. */
+    const expire = Rows.all(
+      Owned,
+      sql`with due as (select id from uploads where ${isOverdue} order by expires_at limit 1000 for update skip locked),
+          ended as (
+            update uploads set status = 'EXPIRED', parts = '[]', writer = null, updated_at = now()
+            where id in (select id from due) or final_id in (select id from due) returning id, org_id),
+          noted as (
+            insert into object_removals (id, org_id, prefix)
+            select id, org_id, 'orgs/' || org_id || '/uploads/' || id || '/' from ended on conflict (id) do nothing)
+        select id, org_id from ended`
+    )
+
+    /** Uploads that ended are told of for as long as they could have lived. */
+    const forgetEnded = orDefect(
+      Effect.asVoid(
+        sql`delete from uploads where status in ('DONE', 'EXPIRED') and expires_at <= now() - ${lifetime}::interval`
+      )
+    )
+
+    /** Of the given ids those that no upload with bytes has. */
+    const orphans = (ids: ReadonlyArray<string>) =>
+      Effect.map(
+        Rows.all(
+          Schema.Struct({ id: Schema.String }),
+          sql`select u.id::text as id from unnest(${ids}::uuid[]) as u(id)
+            where not exists (
+              select from uploads where uploads.id = u.id and status in ('OPEN', 'COMPLETE', 'CLAIMED'))`
+        ),
+        (rows) => rows.map(({ id }) => id)
+      )
+
     return {
+      overdue,
+      expire,
+      forgetEnded,
+      orphans,
       insert,
       find,
       lock,

@@ -35,7 +35,7 @@ const wrong = (path: string, message: string) =>
   new SessionRejected({ detail: `${path}: ${message}`, errors: [new Issue({ path, message })] })
 
 const issuesOf = (refusal: Refusal): ReadonlyArray<Issue> =>
-  refusal._tag === "SessionRejected" ? refusal.errors : [new Issue({ path: "", message: refusal.message })]
+  refusal._tag === "SessionRejected" ? refusal.errors : [new Issue({ path: "", message: refusal.detail })]
 
 /** Checks what came in several requests as if it had come in one: the same bytes have the same outcome. */
 export class Validation extends Effect.Service<Validation>()("session/Validation", {
@@ -113,7 +113,7 @@ export class Validation extends Effect.Service<Validation>()("session/Validation
       Effect.gen(function* () {
         const { id, org_id, number } = attempt
         const errors = issuesOf(refusal)
-        if (!(yield* sessions.reject(id, number, refusal.message.slice(0, 10_000), errors))) return []
+        if (!(yield* sessions.reject(id, number, refusal.detail.slice(0, 10_000), errors))) return []
         yield* audit.recordSystem(org_id, {
           action: "session.reject",
           resource: `session/${id}`,

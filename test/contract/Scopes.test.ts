@@ -114,7 +114,7 @@ layer(Owner.layer)("a credential's reach", (it) => {
 })
 
 /** Kinds of things that belong to one suite. */
-const ofSuite = ["SuiteId", "SessionId", "ActionId", "ActionToolMapId", "ExampleId"]
+const ofSuite = ["SuiteId", "SessionId", "UploadId", "ActionId", "ActionToolMapId", "ExampleId"]
 
 const reaches = (endpoint: Endpoint) =>
   endpoint.pathParameters.some(({ kind }) => kind !== undefined && ofSuite.includes(kind))

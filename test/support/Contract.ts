@@ -80,7 +80,7 @@ const reflected = (): ReadonlyArray<Endpoint> => {
 /** Every endpoint of the contract. */
 export const endpoints = reflected()
 
-export const isMutating = ({ method }: Endpoint): boolean => method !== "GET" && method !== "HEAD"
+export const isMutating = ({ method }: Endpoint): boolean => !["GET", "HEAD", "OPTIONS"].includes(method)
 
 /** What a request to an endpoint says beside its method and path. */
 export interface Call {

@@ -25,6 +25,8 @@ const conversation = [
   .map((message) => `${JSON.stringify(message)}\n`)
   .join("")
 
+const tus = { "tus-resumable": "1.0.0" }
+
 interface Maker {
   /** The endpoint that makes it. */
   readonly endpoint: string
@@ -43,6 +45,12 @@ const makers: Readonly<Record<string, Maker>> = {
       query: { suite_id: SuiteId },
       headers: { "content-type": "application/x-ndjson" },
       text: conversation
+    })
+  },
+  UploadId: {
+    endpoint: "uploads.create",
+    call: ({ SuiteId = "" }) => ({
+      headers: { ...tus, "upload-length": "5", "upload-metadata": `suite_id ${btoa(SuiteId)}` }
     })
   },
   ApiKeyId: {
@@ -101,6 +109,14 @@ const described = () => ({ json: { description: unique() } })
 
 /** What endpoints need beside the ids in their path. Those of the makers stand above. */
 const samples: Readonly<Record<string, Sample>> = {
+  "uploads.append": {
+    call: () => ({
+      headers: { ...tus, "upload-offset": "0", "content-type": "application/offset+octet-stream" },
+      text: "bytes"
+    })
+  },
+  "uploads.head": { call: () => ({ headers: tus }) },
+  "uploads.delete": { call: () => ({ headers: tus }) },
   "suites.put": { call: () => ({ json: { name: unique(), actions: [{ name: "open" }] } }) },
   "suites.update": { call: described },
   "sessions.update": { call: described },

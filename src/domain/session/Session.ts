@@ -61,17 +61,20 @@ export class Session extends Schema.Class<Session>("Session")({
 }) {}
 
 /** A session out of finished uploads. */
-export class CreateSession extends Schema.Class<CreateSession>("CreateSession")({
-  upload_ids: Schema.Array(UploadId).pipe(Schema.minItems(1), Schema.maxItems(10_000)).annotations({
-    description: "Finished uploads: one file or archive, or several files that are one bundle; each is used once"
-  }),
-  suite_id: SuiteId,
-  description: Schema.optionalWith(Description, { default: () => "" }),
-  metadata: Schema.optionalWith(Metadata, { default: () => ({}) }),
-  format: Schema.optionalWith(Format, { exact: true }).annotations({
-    description: "Names the format instead of having it detected"
-  })
-}) {}
+export class CreateSession extends Schema.Class<CreateSession>("CreateSession")(
+  {
+    upload_ids: Schema.Array(UploadId).pipe(Schema.minItems(1), Schema.maxItems(10_000)).annotations({
+      description: "Finished uploads: one file or archive, or several files that are one bundle; each is used once"
+    }),
+    suite_id: SuiteId,
+    description: Schema.optionalWith(Description, { default: () => "" }),
+    metadata: Schema.optionalWith(Metadata, { default: () => ({}) }),
+    format: Schema.optionalWith(Format, { exact: true }).annotations({
+      description: "Names the format instead of having it detected"
+    })
+  },
+  [undefined, { identifier: "CreateSession" }]
+) {}
 
 /** One file of a session's trace bundle. */
 export class SessionFile extends Schema.Class<SessionFile>("SessionFile")({
