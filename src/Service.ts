@@ -20,6 +20,7 @@ import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
+import { DirectUploads } from "./session/DirectUploads.ts"
 import { ResumableUploads } from "./session/ResumableUploads.ts"
 import { Sessions } from "./session/Sessions.ts"
 import { UploadSessions } from "./session/UploadSessions.ts"
@@ -45,6 +46,7 @@ const services = Layer.mergeAll(
   Uploads.Default,
   UploadSessions.Default,
   ResumableUploads.Default,
+  DirectUploads.Default,
   Bootstrap.Default,
   Metrics.Default
 )

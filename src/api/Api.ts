@@ -14,6 +14,7 @@ import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
+import { DirectUploadsApi, UploadPartsApi } from "./DirectUploadsApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
@@ -38,6 +39,9 @@ class Contract extends HttpApi.make("tracepipe")
   .add(ModelsApi)
   .add(ExamplesApi)
   .add(SessionsApi)
+  // Before the others: their paths are special cases of those.
+  .add(DirectUploadsApi)
+  .add(UploadPartsApi)
   .add(UploadsApi)
   .addError(BadRequest)
   .addError(ValidationError)

@@ -103,3 +103,10 @@ export const tusPatch = adding({
 })
 
 export const tusTermination = adding({ parameters: [version], status: 204, headers: shared })
+
+export const partBody = adding({
+  parameters: [],
+  body: { required: true, content: { "application/octet-stream": { schema: { type: "string", format: "binary" } } } },
+  status: 200,
+  headers: { ETag: "The MD5 of the part, quoted" }
+})

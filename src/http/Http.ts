@@ -7,6 +7,7 @@ import * as ActionsHttp from "./ActionsHttp.ts"
 import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
 import * as Authentication from "./Authentication.ts"
+import * as DirectUploadsHttp from "./DirectUploadsHttp.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
 import * as McpServersHttp from "./McpServersHttp.ts"
@@ -43,6 +44,7 @@ const groups = Layer.mergeAll(
   ModelsHttp.layer,
   ExamplesHttp.layer,
   SessionsHttp.layer,
+  DirectUploadsHttp.layer,
   UploadsHttp.layer
 )
 

@@ -189,6 +189,7 @@ export const layer = (root: string): Layer.Layer<ObjectStore, ObjectStoreError> 
         folders: folders(store),
         removePrefix: removePrefix(store),
         pending: pending(store),
+        direct: undefined,
         health: health(store)
       }
     })

@@ -7,7 +7,7 @@ import { IdempotencyRepo } from "./IdempotencyRepo.ts"
 import { Removals } from "./Removals.ts"
 import { clearSpool } from "./Spool.ts"
 import { UploadLeases } from "./UploadLeases.ts"
-import { UploadsRepo, uploadPrefix } from "./UploadsRepo.ts"
+import { DIRECT_OBJECT, type Ended, UploadsRepo, uploadPrefix } from "./UploadsRepo.ts"
 import { UploadTimes } from "./UploadTimes.ts"
 
 /** How often the whole store is looked at. */
@@ -125,11 +125,22 @@ export class Collector extends Effect.Service<Collector>()("session/Collector", 
         Effect.map((found) => [...found])
       )
 
+    /** Not every store can list what is open below a prefix: what is known by its id is aborted by it. */
+    const abort = ({ org_id, id, store_upload_id }: Ended) =>
+      store_upload_id === null || store.direct === undefined
+        ? Effect.void
+        : Effect.catchAll(store.direct.abort(uploadPrefix(org_id, id) + DIRECT_OBJECT, store_upload_id), (error) =>
+            Effect.logWarning(`the parts of the upload ${id} could not be removed`, error)
+          )
+
     /** Ends uploads whose time is over; answers the prefixes of their bytes, which are noted to be removed. */
     const expire = (dry_run: boolean) =>
       Effect.gen(function* () {
         const ended = yield* dry_run ? uploads.overdue : uploads.expire
-        if (!dry_run) metrics.collected.inc({ kind: "expired_uploads" }, ended.length)
+        if (!dry_run) {
+          metrics.collected.inc({ kind: "expired_uploads" }, ended.length)
+          yield* Effect.forEach(ended, abort, { discard: true })
+        }
         return ended.map(({ org_id, id }) => uploadPrefix(org_id, id))
       })
 

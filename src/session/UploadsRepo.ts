@@ -14,7 +14,17 @@ export type StoredPart = typeof StoredPart.Type
 
 const Named = Schema.Struct({ id: UploadId })
 
-const Owned = Schema.Struct({ id: UploadId, org_id: OrganizationId })
+/** Name of a direct upload's object, in a store that joins the parts itself. */
+export const DIRECT_OBJECT = "bytes"
+
+const Ended = Schema.Struct({
+  id: UploadId,
+  org_id: OrganizationId,
+  /** Of parts that were to be sent straight to the store. */
+  store_upload_id: Schema.NullOr(Schema.String)
+})
+
+export type Ended = typeof Ended.Type
 
 /** Where the bytes of an upload are. */
 export const uploadPrefix = (org_id: OrganizationId, id: string) => `orgs/${org_id}/uploads/${id}/`
@@ -194,21 +204,22 @@ export class UploadsRepo extends Effect.Service<UploadsRepo>()("session/UploadsR
       and final_id is null and expires_at <= now()`
 
     const overdue = Rows.all(
-      Owned,
-      sql`select id, org_id from uploads where ${isOverdue} order by expires_at limit 1000`
+      Ended,
+      sql`select id, org_id, store_upload_id from uploads where ${isOverdue} order by expires_at limit 1000`
     )
 
     /** Ends them, and notes their bytes to be removed in the same moment. */
     const expire = Rows.all(
-      Owned,
+      Ended,
       sql`with due as (select id from uploads where ${isOverdue} order by expires_at limit 1000 for update skip locked),
           ended as (
             update uploads set status = 'EXPIRED', parts = '[]', writer = null, updated_at = now()
-            where id in (select id from due) or final_id in (select id from due) returning id, org_id),
+            where id in (select id from due) or final_id in (select id from due)
+            returning id, org_id, store_upload_id),
           noted as (
             insert into object_removals (id, org_id, prefix)
             select id, org_id, 'orgs/' || org_id || '/uploads/' || id || '/' from ended on conflict (id) do nothing)
-        select id, org_id from ended`
+        select id, org_id, store_upload_id from ended`
     )
 
     /** Uploads that ended are told of for as long as they could have lived. */

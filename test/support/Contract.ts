@@ -120,6 +120,8 @@ export const send = (endpoint: Endpoint, api_key: string | null, call: Call = {}
       })
       const text = await response.text()
       const isJson = /^application\/(problem\+)?json/.test(response.headers.get("content-type") ?? "")
-      return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+      // A HEAD's answer says of its body what a GET's would.
+      const json = isJson && text !== "" ? JSON.parse(text) : undefined
+      return { status: response.status, headers: response.headers, text, json }
     })
   )

@@ -53,6 +53,11 @@ const makers: Readonly<Record<string, Maker>> = {
       headers: { ...tus, "upload-length": "5", "upload-metadata": `suite_id ${btoa(SuiteId)}` }
     })
   },
+  DirectUploadId: {
+    endpoint: "direct_uploads.create",
+    // Of a file without bytes no part is missing.
+    call: ({ SuiteId }) => ({ json: { suite_id: SuiteId, filename: "empty.jsonl", length: 0 } })
+  },
   ApiKeyId: {
     endpoint: "api_keys.create",
     call: ({ SuiteId }) => ({ json: { name: unique(), suite_ids: [SuiteId] } })
@@ -117,6 +122,7 @@ const samples: Readonly<Record<string, Sample>> = {
   },
   "uploads.head": { call: () => ({ headers: tus }) },
   "uploads.delete": { call: () => ({ headers: tus }) },
+  "direct_uploads.complete": { call: () => ({ json: {} }) },
   "suites.put": { call: () => ({ json: { name: unique(), actions: [{ name: "open" }] } }) },
   "suites.update": { call: described },
   "sessions.update": { call: described },
