@@ -82,17 +82,13 @@ export class DirectUploadsApi extends HttpApiGroup.make("direct_uploads")
 export class UploadPartsApi extends HttpApiGroup.make("upload_parts")
   .annotate(OpenApi.Description, "Parts of direct uploads, where the object store is a folder")
   .add(
-    HttpApiEndpoint.put("put", "/v1/uploads/direct/:id/parts/:number")
+    HttpApiEndpoint.put("put", "/v1/uploads/direct/:id/part")
       .annotate(OpenApi.Summary, "Send a part to its signed URL")
-      .setPath(
-        Schema.Struct({
-          id: DirectUploadId,
-          number: count(10_000).annotations({ description: "The part's number" })
-        })
-      )
+      .setPath(path)
       .setUrlParams(
         Schema.Struct({
-          expires: count(1e11).annotations({ description: "As in the URL that was told" }),
+          number: Schema.propertySignature(count(10_000)).annotations({ description: "The part's number" }),
+          expires: Schema.propertySignature(count(1e11)).annotations({ description: "As in the URL that was told" }),
           signature: Schema.String.pipe(Schema.pattern(/^[0-9a-f]{64}$/)).annotations({
             description: "As in the URL that was told"
           })

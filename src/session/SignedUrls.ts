@@ -13,7 +13,7 @@ const signature = (key: string, { id, number, expires }: Grant) =>
 
 /** The path and query of a URL that holds for the grant alone. */
 export const signedPath = (key: string, grant: Grant): string =>
-  `/v1/uploads/direct/${grant.id}/parts/${grant.number}?expires=${grant.expires}&signature=${signature(key, grant).toString("hex")}`
+  `/v1/uploads/direct/${grant.id}/part?number=${grant.number}&expires=${grant.expires}&signature=${signature(key, grant).toString("hex")}`
 
 /** Whether the signature was made with the key, and for this grant. Takes the same time for every wrong one. */
 export const isSigned = (key: string, grant: Grant, given: string): boolean => {

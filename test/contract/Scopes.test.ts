@@ -17,7 +17,7 @@ const open = [
   "GET /redoc",
   "GET /v1/info",
   // The signature in the URL is the credential.
-  "PUT /v1/uploads/direct/:id/parts/:number"
+  "PUT /v1/uploads/direct/:id/part"
 ]
 
 const guarded = endpoints.filter(({ authenticated }) => authenticated)

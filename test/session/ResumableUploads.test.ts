@@ -151,7 +151,10 @@ for (const store of ["file", "s3"] as const) {
             format: null,
             file_count: 0
           })
-          const left = yield* eventually(traces(scene), (now) => now.objects.length === before.objects.length)
+          const left = yield* eventually(
+            traces(scene),
+            (now) => now.objects.length === before.objects.length && now.removals === 0
+          )
           expect(left).toEqual({ ...before, sessions: before.sessions + 1 })
           for (const rest of ["files", "timeline", "files/content?path=a"]) {
             const answer = yield* call(scene, "GET", `/v1/sessions/${session_id}/${rest}`)
