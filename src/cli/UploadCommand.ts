@@ -84,6 +84,9 @@ const options = {
     Options.optional,
     Options.withDescription("names the format instead of having it detected")
   ),
+  at_once: Options.boolean("at-once").pipe(
+    Options.withDescription("one request, however large: checked while it is sent, and not to be taken up again")
+  ),
   json: Options.boolean("json").pipe(Options.withDescription("print the session as JSON"))
 }
 
@@ -173,7 +176,7 @@ const inSeveral = (api: TypedClient, order: Order) =>
   })
 
 /** `tracepipe upload`: small bundles in one request, large ones so that they can be taken up again. */
-export const uploadCommand = Command.make("upload", options, ({ path, suite, json, ...given }) =>
+export const uploadCommand = Command.make("upload", options, ({ path, suite, json, at_once, ...given }) =>
   Effect.gen(function* () {
     const { base_url, api_key } = yield* credentials(given)
     const bundle = yield* localBundle(path)
@@ -183,7 +186,7 @@ export const uploadCommand = Command.make("upload", options, ({ path, suite, jso
     if (bundle.skipped > 0)
       yield* note(`left out ${bundle.skipped} hidden files, links or other things that are no files`)
     const order = { base_url, api_key, bundle, fields }
-    const isLarge = totalOf(bundle.files) >= RESUMABLE_BYTES
+    const isLarge = !at_once && totalOf(bundle.files) >= RESUMABLE_BYTES
     const session = yield* isLarge ? inSeveral(api, order) : inOneRequest(order)
     const about = `${session.format}, ${counted(session.file_count)}, ${size(session.size_bytes)}`
     yield* Console.log(json ? encoded(session) : `recorded session ${session.id} (${about})`)
