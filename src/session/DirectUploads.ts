@@ -260,7 +260,7 @@ export class DirectUploads extends Effect.Service<DirectUploads>()("session/Dire
         const row = yield* repo.signed(DirectUploadId.make(id))
         // Who has no URL of an upload is not told whether there is one.
         if (row === undefined || !isSigned(row.sign_key, { id, number, expires }, signature)) {
-          return yield* new UrlRefused({ detail: "the URL was not signed here" })
+          return yield* uploadNotFound(id)
         }
         if (expires * 1000 < now) return yield* new UrlRefused({ detail: "the URL has expired: ask for a new one" })
         if (row.expired) return yield* new UploadExpired({ id })

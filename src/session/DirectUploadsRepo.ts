@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { Duration, Effect, Schema } from "effect"
-import { DirectUploadId, OrganizationId, type SuiteId } from "../domain/Ids.ts"
+import { type DirectUploadId, OrganizationId, type SuiteId } from "../domain/Ids.ts"
 import type { Principal } from "../domain/Principal.ts"
 import { DirectUpload } from "../domain/session/Upload.ts"
 import * as Rows from "../platform/Rows.ts"

@@ -153,7 +153,7 @@ layer(small, { excludeTestServices: true, timeout: LIMIT_MS })("a URL that this 
       ]
       for (const one of refused) {
         const { status, json } = yield* put(one, "0123456789")
-        expect([status, json._tag], one).toEqual([403, "UrlRefused"])
+        expect([status, json._tag], one).toEqual([404, "NotFound"])
       }
       expect((yield* put(here, "0123456789 and more")).status).toBe(413)
       expect((yield* put(here, "0123456789")).status).toBe(200)

@@ -122,6 +122,9 @@ const samples: Readonly<Record<string, Sample>> = {
   },
   "uploads.head": { call: () => ({ headers: tus }) },
   "uploads.delete": { call: () => ({ headers: tus }) },
+  "upload_parts.put": {
+    call: () => ({ query: { number: "1", expires: "9999999999", signature: "0".repeat(64) }, text: "bytes" })
+  },
   "direct_uploads.complete": { call: () => ({ json: {} }) },
   "suites.put": { call: () => ({ json: { name: unique(), actions: [{ name: "open" }] } }) },
   "suites.update": { call: described },

@@ -130,7 +130,7 @@ export class TusVersion extends Schema.TaggedError<TusVersion>("TusVersion")(
   }
 }
 
-/** A part's URL was not made here, or not for this, or its time is over. */
+/** The time of a part's URL is over. */
 export class UrlRefused extends Schema.TaggedError<UrlRefused>("UrlRefused")(
   "UrlRefused",
   { detail: Schema.String },
