@@ -91,7 +91,7 @@ export const tusHead = adding({
     ...state,
     "Upload-Length": "Size in bytes",
     "Upload-Metadata": "As it was given",
-    "Upload-Concat": "`partial`, or `final`"
+    "Upload-Concat": "`partial`, or `final;` and the paths of the partial uploads"
   }
 })
 

@@ -8,7 +8,8 @@ import { ResumableUploads, type TusRequest } from "../session/ResumableUploads.t
 import { CHECKSUM_ALGORITHMS, TUS_EXTENSIONS, TUS_VERSION } from "../session/TusHeaders.ts"
 import { hangUp } from "./HangUp.ts"
 
-type State = Effect.Effect.Success<ReturnType<ResumableUploads["head"]>>
+type State = Effect.Effect.Success<ReturnType<ResumableUploads["patch"]>>
+type Head = Effect.Effect.Success<ReturnType<ResumableUploads["head"]>>
 
 /** On every answer, failures too. */
 const versioned = HttpApp.appendPreResponseHandler((_, response) =>
@@ -32,11 +33,14 @@ const stateHeaders = (row: State) => ({
   ...(row.session_id === null ? {} : { "tracepipe-session-id": row.session_id })
 })
 
-const headHeaders = (row: State) => ({
+const concatOf = ({ row, pieces }: Head) =>
+  row.concat === "final" ? `final;${pieces.map((id) => `/v1/uploads/${id}`).join(" ")}` : row.concat
+
+const headHeaders = ({ row, pieces }: Head) => ({
   ...stateHeaders(row),
   "upload-length": String(row.length),
   ...(row.upload_metadata === "" ? {} : { "upload-metadata": row.upload_metadata }),
-  ...(row.concat === null ? {} : { "upload-concat": row.concat })
+  ...(row.concat === null ? {} : { "upload-concat": concatOf({ row, pieces }) ?? "" })
 })
 
 const created = HttpServerResponse.schemaJson(Upload)
@@ -68,8 +72,8 @@ export const layer = HttpApiBuilder.group(Api, "uploads", (handlers) =>
       )
       .handleRaw("head", ({ path, request }) =>
         spoken(
-          Effect.map(uploads.head(path.id, tusRequest(request)), (row) =>
-            HttpServerResponse.empty({ status: 200, headers: headHeaders(row) })
+          Effect.map(uploads.head(path.id, tusRequest(request)), (found) =>
+            HttpServerResponse.empty({ status: 200, headers: headHeaders(found) })
           )
         )
       )

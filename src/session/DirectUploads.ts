@@ -305,6 +305,7 @@ export class DirectUploads extends Effect.Service<DirectUploads>()("session/Dire
         const etag = hasher.digest("hex")
         yield* Effect.zipRight(writer.end, batch.commit)
         const stored = yield* Effect.gen(function* () {
+          yield* repo.hold(id)
           const now = yield* repo.put(id, { number, path: folder + DIRECT_OBJECT, size_bytes, etag })
           if (now !== undefined) {
             yield* audit.recordSystem(org_id, {

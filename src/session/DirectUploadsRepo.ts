@@ -5,6 +5,7 @@ import type { Principal } from "../domain/Principal.ts"
 import { DirectUpload } from "../domain/session/Upload.ts"
 import * as Rows from "../platform/Rows.ts"
 import { Settings } from "../platform/Settings.ts"
+import { orDefect } from "../platform/SqlFailure.ts"
 import { principalName, StoredPart } from "./UploadsRepo.ts"
 
 /** A part that was sent to this service. */
@@ -69,7 +70,14 @@ export class DirectUploadsRepo extends Effect.Service<DirectUploadsRepo>()("sess
     const signed = (id: DirectUploadId) =>
       Rows.first(DirectRow, sql`select ${columns} from uploads where kind = 'direct' and id = ${id}`)
 
-    /** Puts the part in the place of an earlier one of its number; undefined when the upload is open no more. */
+    /** Within a transaction: whoever adds a part to the upload waits until it has ended. */
+    const hold = (id: DirectUploadId) =>
+      orDefect(Effect.asVoid(sql`select 1 from uploads where kind = 'direct' and id = ${id} for update`))
+
+    /**
+     * Puts the part in the place of an earlier one of its number; undefined when the upload is open no more.
+     * Needs the row held.
+     */
     const put = (id: DirectUploadId, part: SignedPart) =>
       Rows.first(
         DirectRow,
@@ -99,6 +107,6 @@ export class DirectUploadsRepo extends Effect.Service<DirectUploadsRepo>()("sess
     const remove = (principal: Principal, id: DirectUploadId) =>
       Rows.one(DirectRow, sql`delete from uploads where ${visible(principal)} and id = ${id} returning ${columns}`)
 
-    return { insert, find, lock, signed, put, complete, remove } as const
+    return { insert, find, lock, signed, hold, put, complete, remove } as const
   })
 }) {}

@@ -310,9 +310,12 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
       write
     )
 
+    /** The upload, and of what others it was made. */
     const head = Effect.fn("ResumableUploads.head")(function* (id: UploadId, { headers }: TusRequest) {
       yield* Tus.checkVersion(headers)
-      return yield* existing(id)
+      const row = yield* existing(id)
+      const pieces = row.concat === "final" ? yield* repo.pieces(id) : []
+      return { row, pieces: pieces.map((piece) => piece.id) }
     }, write)
 
     /** Adds bytes at the offset that the request names, which must be the upload's. */

@@ -144,6 +144,10 @@ export class UploadsRepo extends Effect.Service<UploadsRepo>()("session/UploadsR
         ({ count }) => count
       )
 
+    /** The partial uploads of a final one, in order. */
+    const pieces = (final_id: UploadId) =>
+      Rows.all(Named, sql`select id from uploads where final_id = ${final_id} order by position`)
+
     /** Makes partial uploads the pieces of a final one, in this order. */
     const join = (final_id: UploadId, ids: ReadonlyArray<UploadId>) =>
       orDefect(
@@ -252,6 +256,7 @@ export class UploadsRepo extends Effect.Service<UploadsRepo>()("session/UploadsR
       enter,
       advance,
       partCount,
+      pieces,
       join,
       remove,
       claim,

@@ -55,12 +55,15 @@ for (const store of listsUploads ? (["file", "s3"] as const) : (["file"] as cons
         expect(json).toMatchObject({ part_size: 16 * MIB, part_count: 3, status: "OPEN", offset: 0 })
         const own = parts.map(({ url }) => url.startsWith(scene.base_url))
         expect(own).toEqual(parts.map(() => store === "file"))
-        const told: Array<{ number: number; etag: string }> = []
-        for (const part of parts.toReversed()) {
-          const { status, etag } = yield* put(part.url, partOf(bytes, part, 16 * MIB))
-          expect(status).toBe(200)
-          told.push({ number: part.number, etag })
-        }
+        const told = yield* Effect.forEach(
+          parts.toReversed(),
+          (part) =>
+            Effect.map(put(part.url, partOf(bytes, part, 16 * MIB)), ({ status, etag }) => {
+              expect(status).toBe(200)
+              return { number: part.number, etag }
+            }),
+          { concurrency: "unbounded" }
+        )
         const done = yield* call(scene, "POST", `${path}/complete`, { parts: told, sha256: sha256(bytes) })
         expect(done.json).toMatchObject({ status: "COMPLETE", offset: bytes.length, parts: [] })
         expect((yield* call(scene, "POST", `${path}/complete`, {})).json["status"]).toBe("COMPLETE")
