@@ -1,20 +1,4 @@
-/** What the derivation cannot know of an operation's bodies and headers. */
-type Transform = (operation: Record<string, unknown>) => Record<string, unknown>
-
-const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
-
-const requestHeader = (name: string, description: string, required = false) => ({
-  name,
-  in: "header",
-  required,
-  schema: { type: "string" },
-  description
-})
-
-const responseHeaders = (texts: Readonly<Record<string, string>>) =>
-  Object.fromEntries(
-    Object.entries(texts).map(([name, description]) => [name, { description, schema: { type: "string" } }])
-  )
+import { list, requestHeader, responseHeaders, type Transform } from "./Transform.ts"
 
 const version = requestHeader("Tus-Resumable", "`1.0.0`", true)
 

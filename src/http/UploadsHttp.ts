@@ -4,8 +4,8 @@ import { DateTime, Effect } from "effect"
 import { Api } from "../api/Api.ts"
 import { scope } from "../domain/Principal.ts"
 import { Upload } from "../domain/session/Upload.ts"
-import { ResumableUploads, type TusRequest } from "../session/ResumableUploads.ts"
-import { CHECKSUM_ALGORITHMS, TUS_EXTENSIONS, TUS_VERSION } from "../session/TusHeaders.ts"
+import { ResumableUploads } from "../session/ResumableUploads.ts"
+import { CHECKSUM_ALGORITHMS, TUS_EXTENSIONS, TUS_VERSION, type TusRequest } from "../session/TusHeaders.ts"
 import { hangUp } from "./HangUp.ts"
 
 type State = Effect.Effect.Success<ReturnType<ResumableUploads["patch"]>>

@@ -1,17 +1,9 @@
 import { SqlClient } from "@effect/sql"
 import { Cause, Effect, Exit, Option } from "effect"
-import {
-  BadRequest,
-  Forbidden,
-  Issue,
-  PayloadTooLarge,
-  RequestTimeout,
-  UnsupportedMediaType,
-  ValidationError
-} from "../domain/Errors.ts"
-import { UploadId } from "../domain/Ids.ts"
+import { BadRequest, Forbidden, PayloadTooLarge, RequestTimeout, UnsupportedMediaType } from "../domain/Errors.ts"
+import type { UploadId } from "../domain/Ids.ts"
 import { CurrentPrincipal, type Principal, scope, withPolicy } from "../domain/Principal.ts"
-import { suiteMissing, type UploadTimeout } from "../domain/session/Session.ts"
+import type { UploadTimeout } from "../domain/session/Session.ts"
 import {
   ChecksumMismatch,
   OffsetMismatch,
@@ -27,11 +19,12 @@ import { orDefect } from "../platform/SqlFailure.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { partsWriter } from "./PartsWriter.ts"
 import { Removals } from "./Removals.ts"
-import { SessionsRepo } from "./SessionsRepo.ts"
 import { drain } from "./SocketReader.ts"
 import { storeAway, storeFull } from "./StoreTrouble.ts"
+import type { TusRequest } from "./TusHeaders.ts"
 import * as Tus from "./TusHeaders.ts"
-import { checkDraft, declaredLength } from "./Upload.ts"
+import { declaredLength } from "./Upload.ts"
+import { UploadCreation } from "./UploadCreation.ts"
 import { UploadSessions } from "./UploadSessions.ts"
 import { type StoredPart, type UploadRow, UploadsRepo, uploadPrefix } from "./UploadsRepo.ts"
 
@@ -39,21 +32,6 @@ const MIB = 1024 * 1024
 /** What a crash can cost at most, and one request to S3. */
 const PART_BYTES = 16 * MIB
 const MAX_PARTS = 10_000
-
-/** What arrived on the wire, independent of any server's request type. */
-export interface TusRequest {
-  readonly headers: Readonly<Record<string, string | undefined>>
-  readonly body: ReadableStream<Uint8Array> | null
-}
-
-const invalid = (path: string, message: string) =>
-  new ValidationError({ detail: `${path}: ${message}`, errors: [new Issue({ path, message })] })
-
-/** `true`, or the key alone: the upload becomes a session by itself. */
-const isAutomatic = (metadata: ReadonlyMap<string, string>) => {
-  const text = metadata.get("create_session")
-  return text !== undefined && text !== "false"
-}
 
 /** The bytes that came before a client went away are kept; those that may be wrong are not. */
 const keeps = (cause: Cause.Cause<{ readonly _tag: string }>) =>
@@ -77,7 +55,7 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
   dependencies: [
     UploadsRepo.Default,
     UploadSessions.Default,
-    SessionsRepo.Default,
+    UploadCreation.Default,
     Removals.Default,
     Audit.Default,
     Metrics.Default
@@ -87,7 +65,7 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
     const store = yield* ObjectStore
     const repo = yield* UploadsRepo
     const made = yield* UploadSessions
-    const sessions = yield* SessionsRepo
+    const creation = yield* UploadCreation
     const removals = yield* Removals
     const audit = yield* Audit
     const metrics = yield* Metrics
@@ -102,15 +80,6 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
         const row = yield* repo.find(yield* CurrentPrincipal, id)
         if (row === undefined || row.kind !== "tus") return yield* uploadNotFound(id)
         return row.expired ? yield* new UploadExpired({ id }) : row
-      })
-
-    /** A finished upload that asked for it becomes a session in the transaction in which it is finished. */
-    const finished = (row: UploadRow) =>
-      Effect.gen(function* () {
-        if (row.status !== "COMPLETE" || !row.automatic || row.suite_id === null) return row
-        const { suite_id, description, metadata, format } = row
-        const session = yield* made.claim({ suite_id, description, metadata, format }, [row.id], null)
-        return { ...row, status: "CLAIMED" as const, session_id: session.id }
       })
 
     /** Why nothing can be added to the upload, at this offset or at all. */
@@ -141,7 +110,7 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
       Effect.gen(function* () {
         const row = yield* repo.advance(principal.org_id, id, writer, from, part)
         if (row === undefined) return yield* refused(id, from)
-        return yield* finished(row)
+        return yield* made.finished(row)
       }).pipe(sql.withTransaction, orDefect)
 
     /** Stores the body from the upload's offset on; answers the upload as it then is. */
@@ -205,93 +174,6 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
         () => Effect.sync(() => metrics.uploads.dec())
       )
 
-    const lengthOf = (headers: TusRequest["headers"]) =>
-      Effect.gen(function* () {
-        const length = yield* Tus.bytesIn(headers, "Upload-Length")
-        if (length === undefined) return yield* new BadRequest({ detail: "Upload-Length must be given" })
-        if (length <= ingest.max_session_bytes) return length
-        return yield* tooLarge(
-          `Upload-Length is ${length}; a session has at most ${ingest.max_session_bytes} (MAX_SESSION_BYTES)`
-        )
-      })
-
-    /** What `Upload-Metadata` says; keys of other programs are kept and not looked at. */
-    const draftOf = (header: string) =>
-      Effect.gen(function* () {
-        const principal = yield* CurrentPrincipal
-        const pairs = yield* Tus.parseMetadata(header)
-        const { suite_id, ...fields } = yield* checkDraft({
-          suite_id: pairs.get("suite_id"),
-          description: pairs.get("description"),
-          metadata: pairs.get("metadata"),
-          format: pairs.get("format")
-        })
-        const automatic = isAutomatic(pairs)
-        if (automatic && suite_id === undefined) {
-          return yield* invalid("suite_id", "must be in Upload-Metadata where create_session is")
-        }
-        if (suite_id !== undefined && !(yield* sessions.suiteVisible(principal, suite_id))) {
-          return yield* suiteMissing(suite_id)
-        }
-        const filename = pairs.get("filename") ?? pairs.get("name") ?? ""
-        if (filename.length > 1024 || filename.includes("\u0000")) {
-          return yield* invalid("filename", "must be at most 1024 characters long, and hold no NUL")
-        }
-        return {
-          ...fields,
-          suite_id: suite_id ?? null,
-          format: fields.format ?? null,
-          filename,
-          automatic,
-          upload_metadata: header
-        }
-      })
-
-    /** The partial uploads of a final one, in order, all of them there and nobody else's. */
-    const partials = (ids: ReadonlyArray<UploadId>) =>
-      Effect.gen(function* () {
-        if (new Set(ids).size < ids.length) return yield* invalid("Upload-Concat", "an upload is named twice")
-        const rows = new Map((yield* repo.lock(yield* CurrentPrincipal, ids)).map((row) => [row.id, row]))
-        return yield* Effect.forEach(ids, (id) =>
-          Effect.gen(function* () {
-            const row = rows.get(id)
-            if (row === undefined) return yield* uploadNotFound(id)
-            if (row.expired) return yield* new UploadExpired({ id })
-            if (row.concat !== "partial") return yield* invalid("Upload-Concat", `the upload ${id} is no partial one`)
-            if (row.status !== "COMPLETE" || row.final_id !== null) {
-              const needed = row.final_id === null ? "bytes of it are missing" : "it is a part of another upload"
-              return yield* new UploadState({ id, upload_status: row.status, needed })
-            }
-            return row
-          })
-        )
-      })
-
-    const insert = ({ headers }: TusRequest) =>
-      Effect.gen(function* () {
-        const principal = yield* CurrentPrincipal
-        const concat = yield* Tus.parseConcat(headers["upload-concat"])
-        const draft = yield* draftOf(headers["upload-metadata"] ?? "")
-        const pieces = concat?.kind === "final" ? yield* partials(concat.ids) : []
-        const sum = pieces.reduce((total, { length }) => total + length, 0)
-        const length = concat?.kind === "final" ? sum : yield* lengthOf(headers)
-        if (length > ingest.max_session_bytes) return yield* tooLarge(`together the uploads have ${length} bytes`)
-        const id = UploadId.make(newId.next())
-        const offset = concat?.kind === "final" ? length : 0
-        const automatic = draft.automatic && concat?.kind !== "partial"
-        const row = yield* repo.insert(principal, {
-          ...draft,
-          automatic,
-          id,
-          length,
-          offset,
-          concat: concat?.kind ?? null
-        })
-        if (concat?.kind === "final") yield* repo.join(id, concat.ids)
-        yield* audit.record({ action: "upload.create", resource: `upload/${id}`, after: row })
-        return yield* finished(row)
-      }).pipe(sql.withTransaction, orDefect)
-
     const isOffsetStream = ({ headers }: TusRequest) =>
       headers["content-type"]?.split(";")[0]?.trim().toLowerCase() === Tus.OFFSET_OCTET_STREAM
 
@@ -302,7 +184,7 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
       function* (request: TusRequest) {
         yield* Tus.checkVersion(request.headers)
         if (request.body !== null && !isOffsetStream(request)) return yield* otherType
-        const row = yield* insert(request)
+        const row = yield* creation.insert(request)
         if (row.status === "CLAIMED") yield* made.begin
         return request.body === null || row.offset === row.length ? row : yield* append(row.id, 0, row.length, request)
       },

@@ -22,7 +22,13 @@ type Algorithm = (typeof CHECKSUM_ALGORITHMS)[number]
 /** The media type of an upload's bytes. */
 export const OFFSET_OCTET_STREAM = "application/offset+octet-stream"
 
-type Headers = Readonly<Record<string, string | undefined>>
+/** What arrived on the wire, independent of any server's request type. */
+export interface TusRequest {
+  readonly headers: Readonly<Record<string, string | undefined>>
+  readonly body: ReadableStream<Uint8Array> | null
+}
+
+type Headers = TusRequest["headers"]
 
 const bad = (detail: string) => new BadRequest({ detail })
 

@@ -65,6 +65,15 @@ export class UploadSessions extends Effect.Service<UploadSessions>()("session/Up
         return session
       })
 
+    /** A finished upload that asked for it becomes a session in the transaction in which it is finished. */
+    const finished = (row: UploadRow) =>
+      Effect.gen(function* () {
+        if (row.status !== "COMPLETE" || !row.automatic || row.suite_id === null) return row
+        const { suite_id, description, metadata, format } = row
+        const session = yield* claim({ suite_id, description, metadata, format }, [row.id], null)
+        return { ...row, status: "CLAIMED" as const, session_id: session.id }
+      })
+
     /** The job begins when the transaction is committed; this tells it so at once. */
     const begin = sharding.pollStorage
 
@@ -143,6 +152,6 @@ export class UploadSessions extends Effect.Service<UploadSessions>()("session/Up
       withPolicy(scope("sessions:write"))
     )
 
-    return { create, claim, begin } as const
+    return { create, finished, begin } as const
   })
 }) {}

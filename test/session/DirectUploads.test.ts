@@ -41,7 +41,9 @@ const partOf = (bytes: Uint8Array, { number }: Part, size: number) => bytes.suba
 const bytes = Buffer.concat([...longChat(40 * MIB)])
 
 // The server that the suite starts cannot tell the parts of an upload.
-for (const store of listsUploads ? (["file", "s3"] as const) : (["file"] as const)) {
+const stores = listsUploads ? (["file", "s3"] as const) : (["file"] as const)
+
+for (const store of stores) {
   layer(Stage.layer({ store, environment: { LOG_LEVEL: "WARNING" } }), {
     excludeTestServices: true,
     timeout: LIMIT_MS
@@ -132,6 +134,29 @@ for (const store of listsUploads ? (["file", "s3"] as const) : (["file"] as cons
         expect((yield* traces(scene)).objects).toEqual(before.objects)
         expect((yield* call(scene, "GET", path)).status).toBe(404)
         expect((yield* put(parts[0]?.url ?? "", bytes.subarray(0, MIB))).status).toBeGreaterThanOrEqual(400)
+      })
+    )
+  })
+}
+
+for (const store of stores) {
+  layer(Stage.layer({ store, environment: { UPLOAD_TTL: "3 s", UPLOAD_GC_INTERVAL: "1 s" } }), {
+    excludeTestServices: true,
+    timeout: LIMIT_MS
+  })(`a direct upload to ${store === "s3" ? "S3" : "files"} that nobody completes`, (it) => {
+    it.effect("expires, and its parts are gone", () =>
+      Effect.gen(function* () {
+        const { scene } = yield* Stage
+        const before = yield* traces(scene)
+        const { parts, path } = yield* begun(scene, MIB)
+        expect((yield* put(parts[0]?.url ?? "", bytes.subarray(0, MIB))).status).toBe(200)
+        expect(yield* traces(scene)).not.toEqual(before)
+        const gone = yield* eventually(call(scene, "GET", path), ({ status }) => status !== 200)
+        expect(gone.status).toBe(410)
+        const late = yield* call(scene, "POST", `${path}/complete`, {})
+        expect([404, 410]).toContain(late.status)
+        const left = yield* eventually(traces(scene), (now) => JSON.stringify(now) === JSON.stringify(before))
+        expect(left).toEqual(before)
       })
     )
   })
