@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from "node:crypto"
 import { readdirSync } from "node:fs"
+import { rm } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, layer } from "@effect/vitest"
 import { Duration, Effect } from "effect"
@@ -453,6 +454,25 @@ layer(Stage.layer(), { excludeTestServices: true, timeout: LIMIT_MS })("a sessio
           if (once.json["errors"] !== undefined) expect(session["errors"]).toEqual(once.json["errors"])
         }
       }
+    })
+  )
+
+  it.effect("whose bytes are gone from the store is REJECTED, and does not stay VALIDATING", () =>
+    Effect.gen(function* () {
+      const { scene } = yield* Stage
+      const suite_id = yield* newSuite(scene)
+      const id = yield* whole(scene, chat, { filename: "a.jsonl" })
+      const [part = ""] = (yield* traces(scene)).objects.filter((name) => name.includes(id))
+      yield* Effect.promise(() => rm(join(scene.data_dir, "objects", part)))
+      const { json } = yield* call(scene, "POST", "/v1/sessions", { suite_id, upload_ids: [id] })
+      const session = yield* validated(scene, json["id"])
+      expect(session).toMatchObject({
+        status: "REJECTED",
+        status_reason: expect.stringContaining("Upload it again"),
+        errors: [{ path: "" }]
+      })
+      const left = yield* eventually(traces(scene), ({ removals }) => removals === 0)
+      expect(left.objects.filter((name) => name.includes(id) || name.includes(String(json["id"])))).toEqual([])
     })
   )
 
