@@ -54,7 +54,8 @@ module.exports = {
       to: {
         path: "node_modules/",
         // Errors carry their HTTP status as an annotation of the contract, workflows their kind.
-        pathNot: "node_modules/(effect/|@effect/workflow/|@effect/cluster/.*ClusterSchema|@effect/platform/.*HttpApiSchema)"
+        pathNot:
+          "node_modules/(effect/|@effect/workflow/|@effect/cluster/.*ClusterSchema|@effect/platform/.*HttpApiSchema)"
       }
     },
     { name: "nobody-imports-main", severity: "error", from: {}, to: { path: "^src/main\\.ts$" } },

@@ -24,8 +24,10 @@ import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
 import { Settings } from "./platform/Settings.ts"
-import { Collector } from "./session/Collector.ts"
+import { DirectUploads } from "./session/DirectUploads.ts"
+import { ResumableUploads } from "./session/ResumableUploads.ts"
 import { Sessions } from "./session/Sessions.ts"
+import { UploadSessions } from "./session/UploadSessions.ts"
 import { Uploads } from "./session/Uploads.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
 import { QueueMetrics } from "./telemetry/QueueMetrics.ts"
@@ -53,7 +55,9 @@ const services = Layer.mergeAll(
   jobs,
   Sessions.Default,
   Uploads.Default,
-  Collector.Default,
+  UploadSessions.Default,
+  ResumableUploads.Default,
+  DirectUploads.Default,
   Bootstrap.Default,
   QueueMetrics.Default,
   Metrics.Default
@@ -71,9 +75,7 @@ const listening = (first_key: string | undefined) =>
 
 /** What every process does beside its role. */
 const background = Effect.gen(function* () {
-  const collector = yield* Collector
   const queue = yield* QueueMetrics
-  yield* Effect.forkScoped(collector.run)
   yield* Effect.forkScoped(queue.run)
 })
 
@@ -106,7 +108,7 @@ export const worker = Layer.scopedDiscard(
   })
 ).pipe(
   Layer.provide(Probes.layer),
-  Layer.provide(Layer.mergeAll(Jobs.layer, Collector.Default, QueueMetrics.Default, Metrics.Default)),
+  Layer.provide(Layer.mergeAll(Layer.provide(Jobs.layer, OnUpload.layer), QueueMetrics.Default, Metrics.Default)),
   Layer.provide(Cluster.layer),
   Layer.provide(Platform.layer),
   Layer.provide(Logging.layer)

@@ -9,10 +9,12 @@ import {
   UnsupportedMediaType,
   ValidationError
 } from "../domain/Errors.ts"
+import { CreateSession } from "../domain/session/Session.ts"
 import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
+import { DirectUploadsApi, UploadPartsApi } from "./DirectUploadsApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
 import { JobsApi } from "./JobsApi.ts"
@@ -22,6 +24,7 @@ import { SessionsApi } from "./SessionsApi.ts"
 import { SuitesApi } from "./SuitesApi.ts"
 import { SystemApi } from "./SystemApi.ts"
 import { ToolsApi } from "./ToolsApi.ts"
+import { UploadsApi } from "./UploadsApi.ts"
 import { UsersApi } from "./UsersApi.ts"
 import { version } from "./Version.ts"
 
@@ -38,6 +41,10 @@ class Contract extends HttpApi.make("tracepipe")
   .add(ExamplesApi)
   .add(JobsApi)
   .add(SessionsApi)
+  // Before the others: their paths are special cases of those.
+  .add(DirectUploadsApi)
+  .add(UploadPartsApi)
+  .add(UploadsApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)
@@ -46,8 +53,8 @@ class Contract extends HttpApi.make("tracepipe")
   .addError(UnsupportedMediaType)
   .addError(InternalError)
   .addError(Unavailable)
-  // Lines of a stream: no derivation sees them.
-  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent])
+  // Lines of a stream, and one of the bodies of an operation that has several: no derivation sees them.
+  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent, CreateSession])
   .annotate(OpenApi.Title, "Tracepipe")
   .annotate(OpenApi.Version, version)
   .annotate(

@@ -8,14 +8,13 @@ import {
   ExampleStatus,
   ExportFormat,
   ExportSplit,
-  ReviewExample,
-  SessionNotReady
+  ReviewExample
 } from "../domain/example/Example.ts"
 import { CreateExampleBatch, maxBatch } from "../domain/example/ExampleBatch.ts"
 import { ActionToolMapId, ExampleId, JobId, ModelId, SessionId, SuiteId } from "../domain/Ids.ts"
 import { Job } from "../domain/job/Job.ts"
 import { Page, pageFields } from "../domain/Page.ts"
-import { IdempotencyMismatch } from "../domain/session/Session.ts"
+import { IdempotencyMismatch, SessionNotReady } from "../domain/session/Session.ts"
 import { Authentication, RequiredScope } from "./Security.ts"
 
 const path = Schema.Struct({ id: ExampleId })

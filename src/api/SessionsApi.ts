@@ -10,11 +10,13 @@ import {
   RangeNotSatisfiable,
   Session,
   SessionFile,
+  SessionNotReady,
   SessionRejected,
   UnknownFormat,
   UpdateSession,
   UploadTimeout
 } from "../domain/session/Session.ts"
+import { UploadExpired, UploadState } from "../domain/session/Upload.ts"
 import { Authentication, RequiredScope } from "./Security.ts"
 import { fileContent, timelineContent, uploadBody } from "./SessionsDocument.ts"
 
@@ -41,7 +43,7 @@ const ContentQuery = Schema.Struct({
   path: Text(1, 1024).annotations({ description: "A path of the session's file list" })
 })
 
-const upload = `Uploads one recording, as \`multipart/form-data\` (the fields \`suite_id\`, \`description\`, \`metadata\`, \`format\` first, then the file parts in any order: \`input_events\`, \`network_traffic\`, \`screenshots\` as files or one zip, \`bundle\` as one archive, any other file) or as one raw body: a single file or an archive (zip, tar, tar.gz), gzip or zstd where wanted, with the fields as query parameters. Nothing is kept of an upload that is refused or cut off. The same \`Idempotency-Key\` with the same content answers the same session.`
+const upload = `Uploads one recording, as \`multipart/form-data\` (the fields \`suite_id\`, \`description\`, \`metadata\`, \`format\` first, then the file parts in any order: \`input_events\`, \`network_traffic\`, \`screenshots\` as files or one zip, \`bundle\` as one archive, any other file) or as one raw body: a single file or an archive (zip, tar, tar.gz), gzip or zstd where wanted, with the fields as query parameters. Nothing is kept of an upload that is refused or cut off. Or makes a session of finished uploads (\`/v1/uploads\`) that an \`application/json\` body names, with no \`suite_id\` in the query: it is VALIDATING until its files were read, then READY, or REJECTED with \`status_reason\` and \`errors\` and without any object. The same \`Idempotency-Key\` with the same content answers the same session.`
 
 const timeline = `The recording's normalised events as JSON Lines, one \`TimelineEvent\` each, in the order of their time, made and sent as the files are read. Secrets are \`[redacted]\`. Should the recording turn out to be unreadable after the answer began, the last line is a note named \`tracepipe.error\` whose \`data\` is the problem; without such a line the timeline is whole.`
 
@@ -56,6 +58,8 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .setUrlParams(UploadFields)
       .addSuccess(Session, { status: 201 })
       .addError(NotFound)
+      .addError(UploadState)
+      .addError(UploadExpired)
       .addError(UploadTimeout)
       .addError(PayloadTooLarge)
       .addError(SessionRejected)
@@ -114,6 +118,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .setUrlParams(Schema.Struct(pageFields))
       .addSuccess(Page("SessionFilePage", SessionFile))
       .addError(NotFound)
+      .addError(SessionNotReady)
       .annotate(RequiredScope, "sessions:read")
   )
   .add(
@@ -127,6 +132,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
         )
       )
       .addError(NotFound)
+      .addError(SessionNotReady)
       .addError(RangeNotSatisfiable)
       .annotate(RequiredScope, "sessions:read")
       .annotate(
@@ -141,6 +147,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .setPath(path)
       .addSuccess(Schema.String.pipe(HttpApiSchema.withEncoding({ kind: "Text", contentType: "application/x-ndjson" })))
       .addError(NotFound)
+      .addError(SessionNotReady)
       .annotate(RequiredScope, "sessions:read")
       .annotate(OpenApi.Description, timeline)
       .annotate(OpenApi.Transform, timelineContent)

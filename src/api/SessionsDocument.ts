@@ -1,5 +1,4 @@
-/** What the derivation cannot know of an operation's bodies and headers. */
-type Transform = (operation: Record<string, unknown>) => Record<string, unknown>
+import { list, requestHeader, responseHeaders, type Transform } from "./Transform.ts"
 
 const file = { type: "string", format: "binary" } as const
 
@@ -18,22 +17,7 @@ const form = {
   additionalProperties: file
 }
 
-const list = (value: unknown): ReadonlyArray<unknown> => (Array.isArray(value) ? value : [])
-
-const requestHeader = (name: string, description: string) => ({
-  name,
-  in: "header",
-  required: false,
-  schema: { type: "string" },
-  description
-})
-
-const responseHeaders = (texts: Readonly<Record<string, string>>) =>
-  Object.fromEntries(
-    Object.entries(texts).map(([name, description]) => [name, { description, schema: { type: "string" } }])
-  )
-
-/** The two forms of an upload's body. */
+/** The forms of an upload's body. */
 export const uploadBody: Transform = (operation) => {
   const responses = Object(operation["responses"])
   return {
@@ -47,7 +31,11 @@ export const uploadBody: Transform = (operation) => {
     ],
     requestBody: {
       required: true,
-      content: { "multipart/form-data": { schema: form }, "application/octet-stream": { schema: file } }
+      content: {
+        "multipart/form-data": { schema: form },
+        "application/octet-stream": { schema: file },
+        "application/json": { schema: { $ref: "#/components/schemas/CreateSession" } }
+      }
     },
     responses: {
       ...responses,

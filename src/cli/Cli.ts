@@ -11,6 +11,7 @@ import { reported } from "./Report.ts"
 import { serveCommand, workerCommand } from "./ServeCommand.ts"
 import { suitesCommand } from "./SuitesCommand.ts"
 import { uploadCommand } from "./UploadCommand.ts"
+import { uploadsCommand } from "./UploadsCommand.ts"
 
 interface Program<E> {
   /** Runs the service until it is interrupted. */
@@ -31,6 +32,7 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
       serveCommand(serve).pipe(Command.provide(environment())),
       workerCommand(serve).pipe(Command.provide(environment({ ROLE: "worker" }))),
       oneShot(uploadCommand),
+      oneShot(uploadsCommand).pipe(Command.provide(environment())),
       oneShot(suitesCommand),
       oneShot(demoCommand),
       oneShot(keysCommand(environment())),

@@ -57,6 +57,12 @@ export type SessionId = typeof SessionId.Type
 export const SessionFileId = id("SessionFileId")
 export type SessionFileId = typeof SessionFileId.Type
 
+export const UploadId = id("UploadId")
+export type UploadId = typeof UploadId.Type
+
+export const DirectUploadId = id("DirectUploadId")
+export type DirectUploadId = typeof DirectUploadId.Type
+
 export const ExampleId = id("ExampleId")
 export type ExampleId = typeof ExampleId.Type
 

@@ -65,6 +65,7 @@ export class BatchRuns extends Effect.Service<BatchRuns>()("example/BatchRuns", 
       }).pipe(
         Effect.catchTags({
           NotFound: () => unfit("gone", "the session was deleted"),
+          SessionNotReady: () => unfit("not_ready", "the session is not READY"),
           TimelineUnreadable: ({ message }) => unfit("unreadable_recording", message)
         })
       )

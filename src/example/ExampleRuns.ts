@@ -28,7 +28,7 @@ const browserFormats: ReadonlySet<Format> = new Set([
 ])
 
 /** True when actions have to be recognised; an agent's conversation holds its calls. */
-export const isBrowser = ({ format }: Pick<Session, "format">): boolean => browserFormats.has(format)
+export const isBrowser = ({ format }: Pick<Session, "format">): boolean => format !== null && browserFormats.has(format)
 
 export const RecordedStep = Schema.Struct({
   action: Schema.String,
@@ -101,7 +101,7 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
         const { from_seq, to_seq } = row
         const range = from_seq === null || to_seq === null ? null : { from_seq, to_seq }
         return { row, session, events, range }
-      }).pipe(Effect.scoped, Effect.catchTags({ NotFound: () => gone }))
+      }).pipe(Effect.scoped, Effect.catchTags({ NotFound: () => gone, SessionNotReady: () => gone }))
 
     const unreadable = (error: { readonly message: string }) =>
       failed("unreadable_recording", `the recording cannot be read: ${error.message}. Correct it and upload it again`)

@@ -1,17 +1,11 @@
 import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
 import { Issue, ValidationError } from "../domain/Errors.ts"
-import {
-  type CreateExample,
-  ExampleState,
-  exampleNotFound,
-  type ReviewExample,
-  SessionNotReady
-} from "../domain/example/Example.ts"
+import { type CreateExample, ExampleState, exampleNotFound, type ReviewExample } from "../domain/example/Example.ts"
 import { modelNotFound } from "../domain/example/Model.ts"
 import type { ExampleId } from "../domain/Ids.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
-import { sessionNotFound } from "../domain/session/Session.ts"
+import { SessionNotReady, sessionNotFound } from "../domain/session/Session.ts"
 import { Audit } from "../identity/Audit.ts"
 import { Id } from "../platform/Id.ts"
 import * as Keyset from "../platform/Keyset.ts"
@@ -65,7 +59,8 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
         const session =
           (yield* sources.session(principal, wanted.session_id)) ?? (yield* sessionNotFound(wanted.session_id))
         const model = (yield* sources.model(principal, wanted.model_id)) ?? (yield* modelNotFound(wanted.model_id))
-        if (session.status !== "READY") return yield* new SessionNotReady({ id: session.id })
+        if (session.status !== "READY")
+          return yield* new SessionNotReady({ id: session.id, session_status: session.status })
         yield* starts.usable(session, model, wanted.model_configuration)
         const example = yield* starts.begin(
           {

@@ -66,7 +66,7 @@ export class SourcesRepo extends Effect.Service<SourcesRepo>()("example/SourcesR
     const session = (tenant: Tenant, id: SessionId) =>
       Rows.first(
         Session,
-        sql`select id, user_id, suite_id, description, format, status, record_source, file_count, size_bytes, event_count,
+        sql`select id, user_id, suite_id, description, format, status, status_reason, errors, record_source, file_count, size_bytes, event_count,
             started_at, ended_at, metadata, created_at, updated_at
           from sessions where ${visible(tenant)} and id = ${id}`
       )
@@ -116,7 +116,7 @@ export class SourcesRepo extends Effect.Service<SourcesRepo>()("example/SourcesR
     const sessionOf = (id: ExampleId) =>
       Rows.first(
         Session,
-        sql`select s.id, s.user_id, s.suite_id, s.description, s.format, s.status, s.record_source, s.file_count,
+        sql`select s.id, s.user_id, s.suite_id, s.description, s.format, s.status, s.status_reason, s.errors, s.record_source, s.file_count,
             s.size_bytes, s.event_count, s.started_at, s.ended_at, s.metadata, s.created_at, s.updated_at
           from examples e join sessions s on s.id = e.session_id where e.id = ${id}`
       )

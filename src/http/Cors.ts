@@ -11,7 +11,7 @@ export const cors = (origins: ReadonlyArray<string>): (<E, R>(app: HttpApp.Defau
     // The framework asks for requests without an Origin too.
     allowedOrigins: (origin: string | undefined) =>
       origin !== undefined && (origins.includes("*") || origins.includes(origin)),
-    allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"],
+    allowedMethods: ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"],
     allowedHeaders: [
       "authorization",
       "x-api-key",
@@ -22,6 +22,14 @@ export const cors = (origins: ReadonlyArray<string>): (<E, R>(app: HttpApp.Defau
       "range",
       "if-range",
       "if-none-match",
+      // tus, and what its clients send for proxies that know few methods.
+      "tus-resumable",
+      "upload-length",
+      "upload-offset",
+      "upload-metadata",
+      "upload-concat",
+      "upload-checksum",
+      "x-http-method-override",
       // W3C Trace Context and B3, which the derived client sends with every request.
       "traceparent",
       "tracestate",
@@ -35,7 +43,18 @@ export const cors = (origins: ReadonlyArray<string>): (<E, R>(app: HttpApp.Defau
       "allow",
       "accept-ranges",
       "content-range",
-      "content-disposition"
+      "content-disposition",
+      "tus-resumable",
+      "tus-version",
+      "tus-extension",
+      "tus-max-size",
+      "tus-checksum-algorithm",
+      "upload-offset",
+      "upload-length",
+      "upload-metadata",
+      "upload-concat",
+      "upload-expires",
+      "tracepipe-session-id"
     ],
     maxAge: 600
   })

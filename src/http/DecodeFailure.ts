@@ -1,4 +1,5 @@
 import type { HttpApiError } from "@effect/platform"
+import { ParseResult } from "effect"
 import { BadRequest, Issue, ValidationError } from "../domain/Errors.ts"
 import { parametersOf } from "./Operations.ts"
 
@@ -25,14 +26,10 @@ const toIssue = (path: string, messages: ReadonlyArray<string>) =>
     ? new Issue({ path, message: "the body must be a JSON object" })
     : new Issue({ path: short(path), message: sentence(messages) })
 
-/** What is wrong with a parameter cannot be parsed, what is wrong with a body is not valid. */
-export const decodeFailure = (
-  { issues }: HttpApiError.HttpApiDecodeError,
-  method: string,
-  path: string
-): BadRequest | ValidationError => {
-  const parameters = parametersOf(method, path)
-  const isParameter = issues.every((issue) => parameters?.has(String(issue.path[0])) ?? true)
+type Issues = HttpApiError.HttpApiDecodeError["issues"]
+
+/** What is said of all that is wrong. */
+const wrong = (issues: Issues) => {
   // Of a field that may be absent or null it is also said that it is neither.
   const telling = issues.filter(({ message }) => !/^Expected (undefined|null),/.test(message))
   const byPath = Map.groupBy(telling, (issue) => issue.path.map(String).join("."))
@@ -45,5 +42,20 @@ export const decodeFailure = (
   const detail = errors
     .map((issue) => (issue.path === "" ? issue.message : `${issue.path}: ${issue.message}`))
     .join("; ")
-  return isParameter ? new BadRequest({ detail, errors }) : new ValidationError({ detail, errors })
+  return { detail, errors }
 }
+
+/** What is wrong with a parameter cannot be parsed, what is wrong with a body is not valid. */
+export const decodeFailure = (
+  { issues }: HttpApiError.HttpApiDecodeError,
+  method: string,
+  path: string
+): BadRequest | ValidationError => {
+  const parameters = parametersOf(method, path)
+  const isParameter = issues.every((issue) => parameters?.has(String(issue.path[0])) ?? true)
+  return isParameter ? new BadRequest(wrong(issues)) : new ValidationError(wrong(issues))
+}
+
+/** A body that a handler has decoded itself. */
+export const bodyFailure = (error: ParseResult.ParseError): ValidationError =>
+  new ValidationError(wrong(ParseResult.ArrayFormatter.formatErrorSync(error)))

@@ -5,6 +5,7 @@ import * as ActionsHttp from "./ActionsHttp.ts"
 import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
 import * as Authentication from "./Authentication.ts"
+import * as DirectUploadsHttp from "./DirectUploadsHttp.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
 import * as JobsHttp from "./JobsHttp.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
@@ -17,6 +18,7 @@ import * as SessionsHttp from "./SessionsHttp.ts"
 import * as SuitesHttp from "./SuitesHttp.ts"
 import * as SystemHttp from "./SystemHttp.ts"
 import * as ToolsHttp from "./ToolsHttp.ts"
+import * as UploadsHttp from "./UploadsHttp.ts"
 import * as UsersHttp from "./UsersHttp.ts"
 
 const groups = Layer.mergeAll(
@@ -31,7 +33,9 @@ const groups = Layer.mergeAll(
   ModelsHttp.layer,
   ExamplesHttp.layer,
   JobsHttp.layer,
-  SessionsHttp.layer
+  SessionsHttp.layer,
+  DirectUploadsHttp.layer,
+  UploadsHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

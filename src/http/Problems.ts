@@ -4,7 +4,9 @@ import { BadRequest, InternalError, MethodNotAllowed, NotFound, Unauthorized, Un
 import { describe } from "../domain/Problem.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { RangeNotSatisfiable } from "../domain/session/Session.ts"
+import { TusVersion } from "../domain/session/Upload.ts"
 import { isConnectionFailure } from "../platform/SqlFailure.ts"
+import { TUS_VERSION } from "../session/TusHeaders.ts"
 import { decodeFailure, short } from "./DecodeFailure.ts"
 import { allowedMethods } from "./Operations.ts"
 
@@ -52,6 +54,7 @@ const fields = (error: unknown): Effect.Effect<Record<string, unknown>> => {
 
 const headers = (error: unknown): Record<string, string> => {
   if (error instanceof Unavailable) return { "retry-after": String(error.retry_after_s) }
+  if (error instanceof TusVersion) return { "tus-version": TUS_VERSION }
   if (error instanceof Unauthorized) return { "www-authenticate": 'Bearer realm="tracepipe"' }
   if (error instanceof MethodNotAllowed) return { allow: error.allow.join(", ") }
   return error instanceof RangeNotSatisfiable ? { "content-range": `bytes */${error.size_bytes}` } : {}

@@ -28,6 +28,16 @@ const shuttingDown = new Unavailable({ detail: "the service is shutting down", r
 // A caller's id is kept when it can stand in a log line and a header as it is.
 const acceptable = /^[\w.:+/=-]{1,128}$/
 
+const meant = new Set(["PATCH", "DELETE", "HEAD"])
+
+/** tus: where something on the way knows few methods, a header names the one that is meant. */
+const overridden = (request: HttpServerRequest.HttpServerRequest, path: string) => {
+  const method = request.headers["x-http-method-override"]?.toUpperCase() ?? ""
+  return request.method === "POST" && path.startsWith("/v1/uploads/") && meant.has(method)
+    ? Object.defineProperty(request, "method", { value: method })
+    : request
+}
+
 /**
  * What holds for every request: an id, an answer in problem documents whatever goes wrong, security
  * headers, one log line, one measurement, and the drain at shutdown.
@@ -45,8 +55,8 @@ const rim = Effect.gen(function* () {
       const incoming = yield* HttpServerRequest.HttpServerRequest
       const url = resolve(incoming.url)
       const path = url.split("?")[0] ?? "/"
-      const resolved = incoming.modify({ url })
-      const request = takesJson(incoming.method, path) ? bounded(resolved) : resolved
+      const resolved = overridden(incoming.modify({ url }), path)
+      const request = takesJson(resolved.method, path) ? bounded(resolved) : resolved
       const given = incoming.headers["x-request-id"]
       const request_id = given !== undefined && acceptable.test(given) ? given : id.next()
       const info = { request_id, ip: Option.getOrNull(incoming.remoteAddress) }

@@ -1,23 +1,35 @@
-import { HttpApiBuilder, HttpApp, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { HttpApiBuilder, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { BunHttpServerRequest } from "@effect/platform-bun"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { Api } from "../api/Api.ts"
 import { SessionPage } from "../api/SessionsApi.ts"
-import { RangeNotSatisfiable, Session } from "../domain/session/Session.ts"
+import { scope } from "../domain/Principal.ts"
+import { CreateSession, RangeNotSatisfiable, Session } from "../domain/session/Session.ts"
 import { Sessions } from "../session/Sessions.ts"
+import { idempotencyKey } from "../session/Upload.ts"
+import { UploadSessions } from "../session/UploadSessions.ts"
 import { Uploads } from "../session/Uploads.ts"
 import { answered } from "./Answered.ts"
 import * as ByteRanges from "./ByteRanges.ts"
+import { bodyFailure } from "./DecodeFailure.ts"
+import { hangUp } from "./HangUp.ts"
+import { bounded } from "./JsonBody.ts"
 import { timelineLines } from "./TimelineLines.ts"
 
-/**
- * The client has stopped in the middle of its body: without this the connection would be kept for the
- * rest. All other refusals keep it, for Bun then discards what is still being sent, and a client that
- * reads only when it has sent all gets its answer instead of a reset.
- */
-const hangUp = HttpApp.appendPreResponseHandler((_, response) =>
-  Effect.succeed(HttpServerResponse.setHeader(response, "connection", "close"))
-)
+/** A recording that is JSON comes with its suite in the query: without one the body names uploads. */
+const namesUploads = ({ headers }: HttpServerRequest.HttpServerRequest, suite_id: string | undefined) =>
+  suite_id === undefined && /^application\/json\s*(;|$)/i.test(headers["content-type"] ?? "")
+
+/** A wrong body fails as those do that the contract reads. */
+const wanted = (request: HttpServerRequest.HttpServerRequest) =>
+  bounded(request).json.pipe(
+    Effect.flatMap(Schema.decodeUnknown(CreateSession, { errors: "all" })),
+    Effect.catchTags({
+      ParseError: bodyFailure,
+      // The rim says what it was that could not be read.
+      RequestError: Effect.die
+    })
+  )
 
 const created = HttpServerResponse.schemaJson(Session)
 
@@ -65,16 +77,34 @@ export const layer = HttpApiBuilder.group(Api, "sessions", (handlers) =>
   Effect.gen(function* () {
     const sessions = yield* Sessions
     const uploads = yield* Uploads
+    const finished = yield* UploadSessions
+    const fromUploads = (request: HttpServerRequest.HttpServerRequest) =>
+      Effect.gen(function* () {
+        const key = yield* idempotencyKey(request.headers)
+        // Before the body is looked at: who may not do this is not told what is wrong with it.
+        yield* scope("sessions:write")
+        return yield* finished.create(yield* wanted(request), key)
+      })
     return handlers
       .handleRaw("create", ({ request, urlParams: { file_name, ...fields } }) =>
-        uploads
-          .create({ fields, file_name, headers: request.headers, body: BunHttpServerRequest.toRequest(request).body })
-          .pipe(
-            Effect.tapErrorTag("UploadTimeout", () => hangUp),
-            Effect.flatMap((session) =>
-              Effect.orDie(created(session, { status: 201, headers: { location: `/v1/sessions/${session.id}` } }))
+        Effect.if(namesUploads(request, fields.suite_id), {
+          onTrue: () => fromUploads(request),
+          onFalse: () =>
+            Effect.tapErrorTag(
+              uploads.create({
+                fields,
+                file_name,
+                headers: request.headers,
+                body: BunHttpServerRequest.toRequest(request).body
+              }),
+              "UploadTimeout",
+              () => hangUp
             )
+        }).pipe(
+          Effect.flatMap((session) =>
+            Effect.orDie(created(session, { status: 201, headers: { location: `/v1/sessions/${session.id}` } }))
           )
+        )
       )
       .handleRaw("list", ({ urlParams }) => Effect.map(sessions.list(urlParams), answered(SessionPage)))
       .handle("get", ({ path }) => sessions.get(path.id))

@@ -2,12 +2,31 @@ import { Layer } from "effect"
 import { BatchRuns } from "../example/BatchRuns.ts"
 import { ExampleRuns } from "../example/ExampleRuns.ts"
 import { ClusterHistory } from "../platform/ClusterHistory.ts"
+import { Collector } from "../session/Collector.ts"
+import { Validation } from "../session/Validation.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import * as BatchJob from "./BatchJob.ts"
+import * as CollectorJob from "./CollectorJob.ts"
 import * as ExampleJob from "./ExampleJob.ts"
 import * as HistoryCron from "./HistoryCron.ts"
+import * as ValidationJob from "./ValidationJob.ts"
 
 /** Everything that runs beyond a request. */
-export const layer = Layer.mergeAll(ExampleJob.layer, BatchJob.layer, HistoryCron.layer).pipe(
-  Layer.provide(Layer.mergeAll(ExampleRuns.Default, BatchRuns.Default, ClusterHistory.Default, Metrics.Default))
+export const layer = Layer.mergeAll(
+  ExampleJob.layer,
+  BatchJob.layer,
+  ValidationJob.layer,
+  CollectorJob.layer,
+  HistoryCron.layer
+).pipe(
+  Layer.provide(
+    Layer.mergeAll(
+      ExampleRuns.Default,
+      BatchRuns.Default,
+      Validation.Default,
+      Collector.Default,
+      ClusterHistory.Default,
+      Metrics.Default
+    )
+  )
 )

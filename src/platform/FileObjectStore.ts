@@ -209,6 +209,7 @@ export const layer = (root: string): Layer.Layer<ObjectStore, ObjectStoreError> 
         removePrefix: removePrefix(store),
         pending: pending(store),
         removePending: removePending(store),
+        direct: undefined,
         health: health(store)
       }
     })

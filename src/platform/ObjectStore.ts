@@ -1,4 +1,4 @@
-import type { Effect, Scope, Stream } from "effect"
+import type { Duration, Effect, Scope, Stream } from "effect"
 import { Context, Schema } from "effect"
 
 /** No object has this key. */
@@ -83,6 +83,40 @@ export interface ObjectBatch {
   readonly commit: Effect.Effect<void, ObjectStoreError>
 }
 
+/** A part of an object that somebody sent straight to the store. */
+export interface DirectPart {
+  /** From 1 on. */
+  readonly number: number
+  readonly size_bytes: number
+  readonly etag: string
+}
+
+/** Objects whose bytes are sent straight to the store, in parts, to URLs that need no credential. */
+export interface DirectStore {
+  /** Begins an object; answers the id under which its parts are collected. */
+  readonly open: (key: string) => Effect.Effect<string, ObjectStoreError>
+  /** Where one part may be PUT for a while. */
+  readonly url: (part: {
+    readonly key: string
+    readonly upload_id: string
+    readonly number: number
+    readonly lifetime: Duration.Duration
+  }) => Effect.Effect<string, ObjectStoreError>
+  /** The parts that are there, in order; fails when the object was completed or aborted. */
+  readonly parts: (
+    key: string,
+    upload_id: string
+  ) => Effect.Effect<ReadonlyArray<DirectPart>, ObjectNotFound | ObjectStoreError>
+  /** Makes these parts the object, from number 1 on and without gaps. */
+  readonly complete: (
+    key: string,
+    upload_id: string,
+    parts: ReadonlyArray<DirectPart>
+  ) => Effect.Effect<void, ObjectStoreError>
+  /** Drops the object and its parts. Idempotent. */
+  readonly abort: (key: string, upload_id: string) => Effect.Effect<void, ObjectStoreError>
+}
+
 /**
  * Where the bytes live. Two layers: files under the data folder, and any S3-compatible store.
  * Keys are paths with forward slashes. Both layers hold to the same contract suite.
@@ -118,6 +152,8 @@ export class ObjectStore extends Context.Tag("platform/ObjectStore")<
     readonly pending: (prefix: string) => Stream.Stream<PendingBatch, ObjectStoreError>
     /** Removes what uncommitted batches hold below the prefix, and nothing that was committed. Idempotent. */
     readonly removePending: (prefix: string) => Effect.Effect<void, ObjectStoreError>
+    /** Undefined where nothing can be sent past this service. */
+    readonly direct: DirectStore | undefined
     /** Resolves when the store can be read and written. */
     readonly health: Effect.Effect<void, ObjectStoreError>
   }

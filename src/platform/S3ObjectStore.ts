@@ -2,6 +2,7 @@ import { HeadBucketCommand, HeadObjectCommand } from "@aws-sdk/client-s3"
 import { Effect, Layer, Stream } from "effect"
 import { type ObjectInfo, ObjectNotFound, ObjectStore, type ObjectStoreError } from "./ObjectStore.ts"
 import { makeBuffers } from "./s3/Buffers.ts"
+import { direct } from "./s3/Direct.ts"
 import { folders, list, pending } from "./s3/Listing.ts"
 import { deleteKeys, removePending, removePrefix } from "./s3/Removal.ts"
 import { makeS3Api, type S3Api, type S3Options, storeError } from "./s3/S3Api.ts"
@@ -47,6 +48,7 @@ export const layer = (options: S3Options): Layer.Layer<ObjectStore> =>
         removePending: Effect.fn("ObjectStore.removePending")((prefix) =>
           Effect.mapError(removePending(s3, prefix), storeError)
         ),
+        direct: direct(s3),
         health: Effect.asVoid(Effect.mapError(health(s3), storeError))
       }
     })

@@ -163,6 +163,11 @@ const ingest = Config.all({
     shown: "60 s",
     description: "an upload that brings no byte for so long is ended"
   }),
+  upload_ttl: setting("UPLOAD_TTL", Setting.duration, {
+    fallback: Duration.hours(24),
+    shown: "24 h",
+    description: "how long an upload of several requests is kept after its last byte until it is finished and used"
+  }),
   upload_gc_interval: setting("UPLOAD_GC_INTERVAL", Setting.duration, {
     fallback: Duration.minutes(5),
     shown: "5 min",

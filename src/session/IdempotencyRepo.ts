@@ -1,6 +1,7 @@
 import { SqlClient, type Statement } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import { type OrganizationId, SessionId } from "../domain/Ids.ts"
+import type { Principal } from "../domain/Principal.ts"
 import { Id } from "../platform/Id.ts"
 import * as Rows from "../platform/Rows.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -11,6 +12,12 @@ export interface KeyOwner {
   readonly principal: string
   readonly key: string
 }
+
+/** The owner of a request's key; undefined where it has none. */
+export const keyOwner = (principal: Principal, key: string | undefined): KeyOwner | undefined =>
+  key === undefined
+    ? undefined
+    : { org_id: principal.org_id, principal: `user/${principal.user_id ?? principal.agent_id}`, key }
 
 const Answered = Schema.Struct({ request_hash: Schema.String, id: SessionId })
 export type Answered = typeof Answered.Type
@@ -39,8 +46,14 @@ export class IdempotencyRepo extends Effect.Service<IdempotencyRepo>()("session/
         values (${id.next()}, ${owner.org_id}, ${owner.principal}, ${owner.key}, ${answered.request_hash}, 201,
           jsonb_build_object('id', ${answered.id}::text), now() + interval '24 hours')`
 
+    /** Within a transaction: whoever comes with the same key waits until it has ended. */
+    const hold = ({ org_id, principal, key }: KeyOwner) =>
+      orDefect(
+        Effect.asVoid(sql`select pg_advisory_xact_lock(hashtextextended(${`${org_id} ${principal} ${key}`}, 0))::text`)
+      )
+
     const forgetAllExpired = orDefect(Effect.asVoid(sql`delete from idempotency_keys where expires_at <= now()`))
 
-    return { find, forgetExpired, insert, forgetAllExpired } as const
+    return { find, forgetExpired, insert, hold, forgetAllExpired } as const
   })
 }) {}

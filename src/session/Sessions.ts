@@ -3,14 +3,15 @@ import { Effect } from "effect"
 import { Unavailable } from "../domain/Errors.ts"
 import type { SessionId } from "../domain/Ids.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
-import { fileNotFound, sessionNotFound, type UpdateSession } from "../domain/session/Session.ts"
+import { fileNotFound, SessionNotReady, sessionNotFound, type UpdateSession } from "../domain/session/Session.ts"
 import { Audit } from "../identity/Audit.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import { type ByteRange, ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 import { Removals } from "./Removals.ts"
-import { type SessionFilter, SessionsRepo } from "./SessionsRepo.ts"
+import { type SessionFilter, SessionsRepo, sessionPrefix } from "./SessionsRepo.ts"
 import { Timeline } from "./Timeline.ts"
+import { UploadsRepo } from "./UploadsRepo.ts"
 
 interface ListQuery extends SessionFilter {
   readonly limit: number
@@ -21,10 +22,11 @@ const away = (error: ObjectStoreError) => new Unavailable({ detail: error.messag
 
 /** Uploaded recordings: found, read, described, deleted. Their bytes are never changed. */
 export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
-  dependencies: [SessionsRepo.Default, Audit.Default, Removals.Default, Timeline.Default],
+  dependencies: [SessionsRepo.Default, UploadsRepo.Default, Audit.Default, Removals.Default, Timeline.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* SessionsRepo
+    const uploads = yield* UploadsRepo
     const audit = yield* Audit
     const store = yield* ObjectStore
     const removals = yield* Removals
@@ -37,6 +39,13 @@ export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
         Effect.flatMap(repo.find(principal, id), (session) =>
           session === undefined ? sessionNotFound(id) : Effect.succeed(session)
         )
+      )
+
+    const ready = (id: SessionId) =>
+      Effect.filterOrElse(
+        existing(id),
+        ({ status }) => status === "READY",
+        ({ status }) => new SessionNotReady({ id, session_status: status })
       )
 
     const list = Effect.fn("Sessions.list")(function* (query: ListQuery) {
@@ -60,11 +69,13 @@ export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
     const remove = Effect.fn("Sessions.delete")(function* (id: SessionId) {
       const principal = yield* CurrentPrincipal
       const removal = yield* Effect.gen(function* () {
+        if ((yield* repo.find(principal, id)) === undefined) return yield* sessionNotFound(id)
+        yield* uploads.removeOf(id)
         const gone = yield* repo.remove(principal, id)
         if (gone === undefined) return yield* sessionNotFound(id)
         if (gone.idempotency_key !== null) yield* repo.forgetKey(principal.org_id, gone.idempotency_key, id)
         yield* audit.record({ action: "session.delete", resource: `session/${id}` })
-        return yield* removals.note(principal.org_id, gone.storage_path)
+        return yield* removals.note(principal.org_id, sessionPrefix(principal.org_id, id))
       }).pipe(sql.withTransaction, orDefect)
       // The rows are gone and the objects noted: whatever happens now, the collector finishes it.
       yield* removals.carryOut(removal)
@@ -75,7 +86,7 @@ export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
       query: { readonly limit: number; readonly cursor?: string }
     ) {
       const principal = yield* CurrentPrincipal
-      yield* existing(id)
+      yield* ready(id)
       const last = yield* Keyset.path(query.cursor)
       const rows = yield* repo.files(principal, id, last, query.limit)
       return Keyset.pathPage(rows, query.limit)
@@ -85,7 +96,7 @@ export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
     const file = Effect.fn("Sessions.file")(function* (id: SessionId, path: string) {
       const found = yield* repo.file(yield* CurrentPrincipal, id, path)
       if (found === undefined) {
-        yield* existing(id)
+        yield* ready(id)
         return yield* fileNotFound(id, path)
       }
       const bytes = (range?: ByteRange) =>

@@ -1,9 +1,10 @@
 import { SqlClient, Statement } from "@effect/sql"
 import { DateTime, Effect, Schema } from "effect"
-import type { OrganizationId, SessionId, SuiteId, UserId } from "../domain/Ids.ts"
+import type { Issue } from "../domain/Errors.ts"
+import { OrganizationId, type SessionId, SuiteId, type UserId } from "../domain/Ids.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import type { Tenant } from "../domain/Principal.ts"
-import { type Format, Session, SessionFile } from "../domain/session/Session.ts"
+import { Format, Session, SessionFile } from "../domain/session/Session.ts"
 import { Id } from "../platform/Id.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import * as Rows from "../platform/Rows.ts"
@@ -21,6 +22,31 @@ export interface NewSession {
   readonly metadata: Readonly<Record<string, unknown>>
   readonly idempotency_key: string | null
 }
+
+/** A session whose files are still to be read. */
+interface ValidatingSession extends Omit<NewSession, "format"> {
+  readonly format: Format | null
+}
+
+/** How an attempt at a validation ended well. */
+interface Validated {
+  readonly id: SessionId
+  readonly org_id: OrganizationId
+  readonly attempt: number
+  readonly format: Format
+  readonly storage_path: string
+  readonly files: ReadonlyArray<StoredFile>
+}
+
+/** Where the objects of a session are. */
+export const sessionPrefix = (org_id: OrganizationId, id: SessionId) => `orgs/${org_id}/sessions/${id}/`
+
+const Attempt = Schema.Struct({
+  org_id: OrganizationId,
+  suite_id: SuiteId,
+  format: Schema.NullOr(Format),
+  attempt: Schema.Int
+})
 
 export interface SessionFilter {
   readonly suite_id?: SuiteId | undefined
@@ -44,7 +70,7 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const id = yield* Id
-    const columns = sql`id, user_id, suite_id, description, format, status, record_source, file_count, size_bytes,
+    const columns = sql`id, user_id, suite_id, description, format, status, status_reason, errors, record_source, file_count, size_bytes,
       event_count, started_at, ended_at, metadata, created_at, updated_at`
     const visible = ({ org_id, suite_ids }: Tenant) =>
       suite_ids === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and ${sql.in("suite_id", suite_ids)}`
@@ -78,6 +104,67 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
         ...together.map((statement, at) => sql`${sql(`also_${at}`)} as (${statement})`)
       ]
       return sql`with ${Statement.join(", ", false)(parts)} select ${columns} from inserted`
+    }
+
+    /** Writes a session of which nothing is known but what its sender said. */
+    const insertValidating = (session: ValidatingSession) =>
+      Rows.one(
+        Session,
+        sql`insert into sessions ${sql.insert({
+          ...session,
+          metadata: JSON.stringify(session.metadata),
+          status: "VALIDATING",
+          record_source: "resumable",
+          file_count: 0,
+          size_bytes: 0
+        })} returning ${columns}`
+      )
+
+    /** Begins an attempt; what an earlier one writes from now on counts no more. Undefined: there is nothing to do. */
+    const attempt = (session_id: SessionId) =>
+      Rows.first(
+        Attempt,
+        sql`update sessions set validation_attempt = validation_attempt + 1
+          where id = ${session_id} and status = 'VALIDATING'
+          returning org_id, suite_id, format, validation_attempt as attempt`
+      )
+
+    const ofAttempt = (id: SessionId, attempt: number) =>
+      sql`id = ${id} and status = 'VALIDATING' and validation_attempt = ${attempt}`
+
+    /** Makes the session READY with its files; false when the attempt is not the latest, or the session is gone. */
+    const accept = ({ id: session_id, org_id, attempt, format, storage_path, files }: Validated) => {
+      const rows = files.map((file) => ({ id: id.next(), ...file }))
+      const size_bytes = files.reduce((sum, file) => sum + file.size_bytes, 0)
+      const set = { status: "READY", format, storage_path, file_count: files.length, size_bytes }
+      return Effect.map(
+        Rows.first(
+          Schema.Unknown,
+          sql`with accepted as (
+              update sessions set ${sql.update(set)}, updated_at = now() where ${ofAttempt(session_id, attempt)}
+              returning id),
+            stored as (
+              insert into session_files (id, org_id, session_id, path, content_type, size_bytes, sha256, line_count)
+              select f.id, ${org_id}::uuid, a.id, f.path, f.content_type, f.size_bytes, f.sha256, f.line_count
+              from accepted a, jsonb_to_recordset(${JSON.stringify(rows)}::jsonb)
+                as f(id uuid, path text, content_type text, size_bytes bigint, sha256 text, line_count bigint))
+            select id from accepted`
+        ),
+        (row) => row !== undefined
+      )
+    }
+
+    /** Makes the session REJECTED; false as for `accept`. */
+    const reject = (session_id: SessionId, attempt: number, reason: string, errors: ReadonlyArray<Issue>) => {
+      const set = { status: "REJECTED", status_reason: reason, errors: JSON.stringify(errors) }
+      return Effect.map(
+        Rows.first(
+          Schema.Unknown,
+          sql`update sessions set ${sql.update(set)}, updated_at = now() where ${ofAttempt(session_id, attempt)}
+            returning id`
+        ),
+        (row) => row !== undefined
+      )
     }
 
     /** What of a suite matters to its sessions; undefined where the tenant has no such suite. */
@@ -187,6 +274,10 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
 
     return {
       insert,
+      insertValidating,
+      attempt,
+      accept,
+      reject,
       suiteVisible,
       exists,
       list,

@@ -1,7 +1,7 @@
 import { Chunk, Effect, Option, type Scope, Stream } from "effect"
 import { Unavailable } from "../domain/Errors.ts"
 import type { Tenant } from "../domain/Principal.ts"
-import { type Session, sessionNotFound } from "../domain/session/Session.ts"
+import { type Session, SessionNotReady, sessionNotFound } from "../domain/session/Session.ts"
 import type { DraftEvent, TimelineEvent, TimelineUnreadable } from "../domain/session/Timeline.ts"
 import { ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
 import { makePace } from "../platform/Pace.ts"
@@ -150,13 +150,17 @@ export class Timeline extends Effect.Service<Timeline>()("session/Timeline", {
      * @returns the events, and how many secrets of each kind were taken out of those that were read
      */
     const open = Effect.fn("Timeline.open")(function* (tenant: Tenant, session: Session) {
+      const { format, status } = session
+      if (status !== "READY" || format === null) {
+        return yield* new SessionNotReady({ id: session.id, session_status: status })
+      }
       const prefix = yield* repo.storagePath(tenant, session.id)
       if (prefix === undefined) return yield* sessionNotFound(session.id)
       const files = Chunk.toReadonlyArray(yield* allFiles(tenant, session))
       const redactor = new Redactor(redaction.patterns)
       const drafts = Stream.unwrapScoped(
         Effect.map(
-          Effect.forEach(timelineSources(session.format, files), (source) => draftsOf(prefix, source)),
+          Effect.forEach(timelineSources(format, files), (source) => draftsOf(prefix, source)),
           (sources) => merged(sources.flat())
         )
       )

@@ -49,13 +49,15 @@ const decoded = <A, I>(path: string, schema: Schema.Schema<A, I>, value: unknown
 const isFormat = Schema.is(Format)
 const MetadataText = Schema.parseJson(Metadata)
 
-/** Checks the fields; each failure names its field. */
-export const checkFields = (raw: RawFields): Effect.Effect<Fields, ValidationError | UnknownFormat> =>
+/** The fields of an upload that may name its suite later. */
+export interface DraftFields extends Omit<Fields, "suite_id"> {
+  readonly suite_id: SuiteId | undefined
+}
+
+/** Checks those fields that are there; each failure names its field. */
+export const checkDraft = (raw: RawFields): Effect.Effect<DraftFields, ValidationError | UnknownFormat> =>
   Effect.gen(function* () {
-    if (raw.suite_id === undefined) {
-      return yield* invalid("suite_id", "must be given before the first file, or in the query")
-    }
-    const suite_id = yield* decoded("suite_id", SuiteId, raw.suite_id)
+    const suite_id = raw.suite_id === undefined ? undefined : yield* decoded("suite_id", SuiteId, raw.suite_id)
     const description = yield* decoded("description", Description, raw.description ?? "")
     const metadata = yield* decoded("metadata", MetadataText, raw.metadata ?? "{}")
     const { format } = raw
@@ -67,6 +69,16 @@ export const checkFields = (raw: RawFields): Effect.Effect<Fields, ValidationErr
     }
     return { suite_id, description, metadata, format }
   })
+
+/** Checks the fields; each failure names its field. */
+export const checkFields = (raw: RawFields): Effect.Effect<Fields, ValidationError | UnknownFormat> =>
+  raw.suite_id === undefined
+    ? invalid("suite_id", "must be given before the first file, or in the query")
+    : Effect.map(checkDraft(raw), ({ suite_id, ...fields }) => ({
+        ...fields,
+        // It was given: the draft has it.
+        suite_id: suite_id as SuiteId
+      }))
 
 /** The length that the request declares, or undefined when it is not known beforehand. */
 export const declaredLength = (headers: UploadRequest["headers"]): number | undefined => {

@@ -9,26 +9,21 @@ import {
   ValidationError
 } from "../domain/Errors.ts"
 import { SessionId } from "../domain/Ids.ts"
-import { CurrentPrincipal, type Principal, scope, withPolicy } from "../domain/Principal.ts"
+import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
 import { describe } from "../domain/Problem.ts"
 import { type Format, IdempotencyMismatch, suiteMissing, type UnknownFormat } from "../domain/session/Session.ts"
 import { Id } from "../platform/Id.ts"
-import {
-  type ObjectBatch,
-  ObjectStore,
-  type ObjectStoreFull,
-  type ObjectStoreUnavailable,
-  type ObjectWriter
-} from "../platform/ObjectStore.ts"
+import { type ObjectBatch, ObjectStore, type ObjectWriter } from "../platform/ObjectStore.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { archiveSink, type Compression, encodedSink } from "./ArchiveIntake.ts"
-import { type Answered, IdempotencyRepo, type KeyOwner } from "./IdempotencyRepo.ts"
+import { type Answered, IdempotencyRepo, type KeyOwner, keyOwner } from "./IdempotencyRepo.ts"
 import { Intake, type IntakeError } from "./Intake.ts"
 import { parser } from "./MultipartForm.ts"
 import { SessionCommit } from "./SessionCommit.ts"
-import { SessionsRepo } from "./SessionsRepo.ts"
+import { SessionsRepo, sessionPrefix } from "./SessionsRepo.ts"
 import { drain } from "./SocketReader.ts"
+import { storeAway, storeFull } from "./StoreTrouble.ts"
 import {
   checkFields,
   contentCoding,
@@ -72,18 +67,6 @@ type BeginError = IntakeError | ValidationError | NotFound | UnknownFormat
 
 type Needs = Scope.Scope | CurrentPrincipal
 
-const storeFull = (error: ObjectStoreFull) =>
-  Effect.zipRight(
-    Effect.logWarning(error.message, error.cause),
-    new Unavailable({ detail: "the object store is full", retry_after_s: 60 })
-  )
-
-const storeAway = (error: ObjectStoreUnavailable) =>
-  Effect.zipRight(
-    Effect.logWarning(error.message, error.cause),
-    new Unavailable({ detail: "the object store does not answer now; try again", retry_after_s: 5 })
-  )
-
 /** A metric's label: what the upload was refused with, or that nobody was there any more. */
 const reasonOf = (cause: Cause.Cause<unknown>): string => {
   if (Cause.isInterruptedOnly(cause)) return "cut_off"
@@ -111,11 +94,6 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
     const { ingest, data } = yield* Settings
     const max_body_bytes = ingest.max_session_bytes + envelope(ingest.max_files_per_session)
 
-    const keyOwner = (principal: Principal, key: string | undefined): KeyOwner | undefined =>
-      key === undefined
-        ? undefined
-        : { org_id: principal.org_id, principal: `user/${principal.user_id ?? principal.agent_id}`, key }
-
     /** Everything that can be said before a byte is stored. */
     const begin = (raw: RawFields, key: string | undefined) =>
       Effect.gen(function* () {
@@ -125,7 +103,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
         const owner = keyOwner(principal, key)
         const answered = owner === undefined ? undefined : yield* keys.find(owner)
         const session_id = SessionId.make(id.next())
-        const prefix = `orgs/${principal.org_id}/sessions/${session_id}/`
+        const prefix = sessionPrefix(principal.org_id, session_id)
         const batch = answered === undefined ? yield* store.batch(prefix) : undefined
         const isHeld = batch === undefined ? Effect.succeed(true) : yield* leases.hold(session_id, principal.org_id)
         const open = (path: string, options: Parameters<ObjectBatch["writer"]>[1]) =>

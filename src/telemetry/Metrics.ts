@@ -27,7 +27,8 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
     })
     const collected = new Counter({
       name: "tracepipe_collected_prefixes_total",
-      help: "Remains of cut-off uploads that the collector removed",
+      help: "Remains of uploads that the collector removed, by kind",
+      labelNames: ["kind"] as const,
       registers
     })
     const llmTokens = new Counter({

@@ -104,7 +104,7 @@ layer(TestServer.layer())("tracepipe upload", (it) => {
       const root = yield* folder
       yield* write(root, { "input_events.jsonl": '{"type":"click"}\nno\n' })
       yield* sparse(join(root, "screen.webm"), 64 * 1024 * MIB)
-      const { code, stdout, stderr } = yield* upload(root, "--format", "tracepipe.browser/v1")
+      const { code, stdout, stderr } = yield* upload(root, "--format", "tracepipe.browser/v1", "--at-once")
       expect({ code, stdout }).toEqual({ code: 1, stdout: "" })
       const [first, ...lines] = stderr.trimEnd().split("\n")
       // The body is larger than a session may be: the declared length is enough to refuse it.
@@ -112,7 +112,7 @@ layer(TestServer.layer())("tracepipe upload", (it) => {
       expect(lines).toEqual([])
 
       yield* sparse(join(root, "screen.webm"), 4 * 1024 * MIB)
-      const invalid = yield* upload(root)
+      const invalid = yield* upload(root, "--at-once")
       expect(invalid.code).toBe(1)
       expect(invalid.stderr.trimEnd().split("\n")).toEqual([
         "tracepipe: The recording is not valid",
@@ -144,7 +144,7 @@ layer(TestServer.layer())("tracepipe upload", (it) => {
       yield* write(root, { "input_events.jsonl": events })
       yield* sparse(join(root, "screen.webm"), 8 * 1024 * MIB)
       const { child, stderr } = yield* start(
-        ["upload", root, "--suite", SUITE, "--url", base_url, "--api-key", api_key],
+        ["upload", root, "--at-once", "--suite", SUITE, "--url", base_url, "--api-key", api_key],
         {}
       )
       const health = Effect.flatMap(client(), ({ system }) => system.health_detailed())
@@ -212,7 +212,7 @@ it.scoped("a file that changes while it is sent ends the upload", () =>
     yield* sparse(join(root, "a.webm"), 64 * MIB)
     yield* write(root, { "b.txt": "short" })
     const suite_id = Bun.randomUUIDv7()
-    const { child, stderr } = yield* start(["upload", root, "--suite", suite_id], {
+    const { child, stderr } = yield* start(["upload", root, "--at-once", "--suite", suite_id], {
       TRACEPIPE_URL: base_url,
       TRACEPIPE_API_KEY: KeyFormat.make()
     })

@@ -144,7 +144,8 @@ layer(TestServer.layer())("the OpenAPI document", (it) => {
       const upload = paths["/v1/sessions"]?.["post"]
       expect(Object.keys(upload?.requestBody?.content ?? {})).toEqual([
         "multipart/form-data",
-        "application/octet-stream"
+        "application/octet-stream",
+        "application/json"
       ])
       expect(upload?.responses["201"]?.headers).toHaveProperty("Location")
       expect(upload?.parameters.map(({ name }) => name)).toContain("Idempotency-Key")

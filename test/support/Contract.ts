@@ -80,7 +80,7 @@ const reflected = (): ReadonlyArray<Endpoint> => {
 /** Every endpoint of the contract. */
 export const endpoints = reflected()
 
-export const isMutating = ({ method }: Endpoint): boolean => method !== "GET" && method !== "HEAD"
+export const isMutating = ({ method }: Endpoint): boolean => !["GET", "HEAD", "OPTIONS"].includes(method)
 
 /** What a request to an endpoint says beside its method and path. */
 export interface Call {
@@ -120,6 +120,8 @@ export const send = (endpoint: Endpoint, api_key: string | null, call: Call = {}
       })
       const text = await response.text()
       const isJson = /^application\/(problem\+)?json/.test(response.headers.get("content-type") ?? "")
-      return { status: response.status, headers: response.headers, text, json: isJson ? JSON.parse(text) : undefined }
+      // A HEAD's answer says of its body what a GET's would.
+      const json = isJson && text !== "" ? JSON.parse(text) : undefined
+      return { status: response.status, headers: response.headers, text, json }
     })
   )

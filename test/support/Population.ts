@@ -29,6 +29,7 @@ const conversation = [
 const onUpload = ({ ModelId }: Ids): Call => ({
   json: { name: unique(), ...(ModelId === undefined ? {} : { on_upload: { model_id: ModelId } }) }
 })
+const tus = { "tus-resumable": "1.0.0" }
 
 interface Maker {
   /** The endpoint that makes it. */
@@ -49,6 +50,17 @@ const makers: Readonly<Record<string, Maker>> = {
       headers: { "content-type": "application/x-ndjson" },
       text: conversation
     })
+  },
+  UploadId: {
+    endpoint: "uploads.create",
+    call: ({ SuiteId = "" }) => ({
+      headers: { ...tus, "upload-length": "5", "upload-metadata": `suite_id ${btoa(SuiteId)}` }
+    })
+  },
+  DirectUploadId: {
+    endpoint: "direct_uploads.create",
+    // Of a file without bytes no part is missing.
+    call: ({ SuiteId }) => ({ json: { suite_id: SuiteId, filename: "empty.jsonl", length: 0 } })
   },
   ApiKeyId: {
     endpoint: "api_keys.create",
@@ -124,6 +136,18 @@ const described = () => ({ json: { description: unique() } })
 
 /** What endpoints need beside the ids in their path. Those of the makers stand above. */
 const samples: Readonly<Record<string, Sample>> = {
+  "uploads.append": {
+    call: () => ({
+      headers: { ...tus, "upload-offset": "0", "content-type": "application/offset+octet-stream" },
+      text: "bytes"
+    })
+  },
+  "uploads.head": { call: () => ({ headers: tus }) },
+  "uploads.delete": { call: () => ({ headers: tus }) },
+  "upload_parts.put": {
+    call: () => ({ query: { number: "1", expires: "9999999999", signature: "0".repeat(64) }, text: "bytes" })
+  },
+  "direct_uploads.complete": { call: () => ({ json: {} }) },
   "suites.put": {
     call: ({ ModelId }) => ({
       json: { name: unique(), actions: [{ name: "open" }], on_upload: { model_id: ModelId } }

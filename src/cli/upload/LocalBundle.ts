@@ -8,10 +8,13 @@ export interface LocalFile {
   readonly path: string
   readonly name: string
   readonly size_bytes: number
+  readonly modified_ms: number
 }
 
 /** What is to be uploaded: one file, or all below a folder. */
 export interface LocalBundle {
+  /** The name of the file or folder itself. */
+  readonly name: string
   readonly kind: "file" | "folder"
   readonly files: ReadonlyArray<LocalFile>
   /** Hidden files, links, pipes and the like, which are left out. */
@@ -60,8 +63,8 @@ const walk = (folder: string, below: string, found: Found): Effect.Effect<void, 
       if (!isHidden(entry) && entry.isDirectory()) yield* walk(folder, name, found)
       else if (!isHidden(entry) && entry.isFile()) {
         const path = join(folder, name)
-        const { size } = yield* reading(path, () => stat(path))
-        found.files.push({ path, name, size_bytes: size })
+        const { size, mtimeMs } = yield* reading(path, () => stat(path))
+        found.files.push({ path, name, size_bytes: size, modified_ms: mtimeMs })
       } else found.skipped++
     }
   })
@@ -74,13 +77,13 @@ export const localBundle = Effect.fn("Upload.localBundle")(function* (path: stri
   const root = resolve(path)
   const about = yield* reading(path, () => stat(root))
   if (about.isFile()) {
-    const file = { path: root, name: basename(root), size_bytes: about.size }
-    return { kind: "file", files: [file], skipped: 0 } satisfies LocalBundle
+    const file = { path: root, name: basename(root), size_bytes: about.size, modified_ms: about.mtimeMs }
+    return { name: file.name, kind: "file", files: [file], skipped: 0 } satisfies LocalBundle
   }
   if (!about.isDirectory()) return yield* new SourceUnusable({ path, reason: "it is neither a file nor a folder" })
   const found: Found = { files: [], skipped: 0 }
   yield* walk(root, "", found)
-  if (found.files.length > 0) return { kind: "folder", ...found } satisfies LocalBundle
+  if (found.files.length > 0) return { name: basename(root), kind: "folder", ...found } satisfies LocalBundle
   const reason = "there is nothing to upload in this folder (hidden files and links are left out)"
   return yield* new SourceUnusable({ path, reason })
 })

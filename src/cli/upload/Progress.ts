@@ -18,6 +18,8 @@ const span = (seconds: number): string => {
 
 interface Moment {
   readonly sent: number
+  /** What of it was sent before, by an earlier run. */
+  readonly before?: number
   readonly total: number
   readonly elapsed_ms: number
   /** Width of the terminal. */
@@ -28,9 +30,9 @@ interface Moment {
 const SETTLED_MS = 1000
 
 /** One line that fits the terminal: bar, percent, bytes, rate, time left. */
-export const bar = ({ sent, total, elapsed_ms, columns }: Moment): string => {
+export const bar = ({ sent, before = 0, total, elapsed_ms, columns }: Moment): string => {
   const done = total === 0 ? 1 : sent / total
-  const rate = elapsed_ms === 0 ? 0 : (sent / elapsed_ms) * 1000
+  const rate = elapsed_ms === 0 ? 0 : ((sent - before) / elapsed_ms) * 1000
   const ahead = rate === 0 || elapsed_ms < SETTLED_MS ? "" : `${span((total - sent) / rate)} left`
   const left = done >= 1 ? "waiting for the service" : ahead
   const figures = ` ${String(Math.floor(done * 100)).padStart(3)} %  ${size(sent)} of ${size(total)}  ${size(rate)}/s  ${left}`
@@ -54,10 +56,11 @@ export const note = (text: string) =>
 
 interface Watched<A, E, R> {
   readonly total: number
-  /** Tells of each part that it sent, and of beginning again. */
+  /** Tells of each part that it sent, of beginning again, or of how much there is by now. */
   readonly work: (progress: {
     readonly sent: (bytes: number) => void
     readonly restart: () => void
+    readonly at: (bytes: number) => void
   }) => Effect.Effect<A, E, R>
   /** What to do when the work is interrupted, which may be after all was sent. */
   readonly interrupted: (sent_all: boolean) => Effect.Effect<void>
@@ -67,9 +70,10 @@ interface Watched<A, E, R> {
 export const withProgress = <A, E, R>({ total, work, interrupted }: Watched<A, E, R>): Effect.Effect<A, E, R> =>
   Effect.flatMap(Clock.currentTimeMillis, (since) => {
     let sent = 0
+    let before: number | undefined
     const draw = Effect.map(Clock.currentTimeMillis, (now) => {
       const columns = process.stderr.columns || 80
-      process.stderr.write(`${CLEAR}${bar({ sent, total, elapsed_ms: now - since, columns })}`)
+      process.stderr.write(`${CLEAR}${bar({ sent, before: before ?? 0, total, elapsed_ms: now - since, columns })}`)
     })
     const shown = Effect.repeat(draw, Schedule.spaced("100 millis")).pipe(
       Effect.ensuring(Effect.sync(() => process.stderr.write(CLEAR)))
@@ -80,6 +84,10 @@ export const withProgress = <A, E, R>({ total, work, interrupted }: Watched<A, E
       },
       restart: () => {
         sent = 0
+      },
+      at: (bytes) => {
+        before ??= bytes
+        sent = bytes
       }
     })
     return Effect.zipRight(isTerminal() ? Effect.forkScoped(shown) : Effect.void, working).pipe(

@@ -139,14 +139,3 @@ export class ExampleState extends Schema.TaggedError<ExampleState>("ExampleState
     return `the example ${this.id} is ${this.example_status}: ${this.needed}`
   }
 }
-
-/** Only a session whose files were checked becomes an example. */
-export class SessionNotReady extends Schema.TaggedError<SessionNotReady>("SessionNotReady")(
-  "SessionNotReady",
-  { id: SessionId },
-  problem(409, "conflict", "The session is not ready")
-) {
-  override get message() {
-    return `the session ${this.id} is not READY: wait until its files are checked`
-  }
-}

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Issue, NotFound } from "../Errors.ts"
-import { SessionId, SuiteId, UserId } from "../Ids.ts"
+import { SessionId, SuiteId, UploadId, UserId } from "../Ids.ts"
 import { JsonObject, Text, TimestampText } from "../Json.ts"
 import { problem } from "../Problem.ts"
 
@@ -40,9 +40,14 @@ export class Session extends Schema.Class<Session>("Session")({
   user_id: Schema.NullOr(UserId),
   suite_id: SuiteId,
   description: Schema.String,
-  format: Format,
+  /** Null until it is known, which it always is when the session is READY. */
+  format: Schema.NullOr(Format),
   status: SessionStatus,
-  /** How it came: `upload` for one request. */
+  /** Why it was REJECTED. */
+  status_reason: Schema.NullOr(Schema.String),
+  /** What is wrong with a REJECTED one, by file and line. */
+  errors: Schema.Array(Issue),
+  /** How it came: `upload` for one request, `resumable` for uploads of several. */
   record_source: Schema.String,
   file_count: Schema.Int,
   size_bytes: Schema.Int,
@@ -54,6 +59,22 @@ export class Session extends Schema.Class<Session>("Session")({
   created_at: TimestampText,
   updated_at: TimestampText
 }) {}
+
+/** A session out of finished uploads. */
+export class CreateSession extends Schema.Class<CreateSession>("CreateSession")(
+  {
+    upload_ids: Schema.Array(UploadId).pipe(Schema.minItems(1), Schema.maxItems(10_000)).annotations({
+      description: "Finished uploads: one file or archive, or several files that are one bundle; each is used once"
+    }),
+    suite_id: SuiteId,
+    description: Schema.optionalWith(Description, { default: () => "" }),
+    metadata: Schema.optionalWith(Metadata, { default: () => ({}) }),
+    format: Schema.optionalWith(Format, { exact: true }).annotations({
+      description: "Names the format instead of having it detected"
+    })
+  },
+  [undefined, { identifier: "CreateSession" }]
+) {}
 
 /** One file of a session's trace bundle. */
 export class SessionFile extends Schema.Class<SessionFile>("SessionFile")({
@@ -76,6 +97,19 @@ export const suiteMissing = (id: SuiteId) => new NotFound({ detail: `there is no
 
 export const fileNotFound = (id: SessionId, path: string) =>
   new NotFound({ detail: `the session ${id} has no file ${JSON.stringify(path)}` })
+
+/** Only a session whose files were checked can be read and made use of. */
+export class SessionNotReady extends Schema.TaggedError<SessionNotReady>("SessionNotReady")(
+  "SessionNotReady",
+  { id: SessionId, session_status: SessionStatus },
+  problem(409, "conflict", "The session is not ready")
+) {
+  override get message() {
+    return this.session_status === "REJECTED"
+      ? `the session ${this.id} was REJECTED: its status_reason says why, and nothing of it is kept`
+      : `the session ${this.id} is not READY: wait until its files are checked`
+  }
+}
 
 /** The recording was read and is refused; every reason names the file and, where there is one, the line. */
 export class SessionRejected extends Schema.TaggedError<SessionRejected>("SessionRejected")(
