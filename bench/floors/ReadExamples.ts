@@ -14,8 +14,12 @@ const pool = new Pg.Pool({ ...database, max: 30 })
 
 const columns = `id, session_id, suite_id, model_id, model, action_tool_map_id, map_version, model_configuration,
   case when from_seq is not null then json_build_object('from_seq', from_seq, 'to_seq', to_seq) end as range,
-  status, stage, confidence, needs_review, review, message_count, tokens_in, tokens_out, cost, error_code,
-  error_message, attempts, started_at, completed_at, created_at, updated_at`
+  status, stage, confidence, needs_review, review, message_count, redactions, tokens_in, tokens_out, cost, error_code,
+  error_message, content_hash, (
+    select o.id from examples o where o.org_id = $1 and o.status = 'COMPLETED' and o.review is distinct from 'rejected'
+      and o.content_hash = examples.content_hash and o.id < examples.id and examples.status = 'COMPLETED'
+      order by o.id limit 1) as duplicate_of,
+  attempts, job_id, started_at, completed_at, created_at, updated_at`
 
 Bun.serve({
   hostname: "127.0.0.1",

@@ -7,6 +7,8 @@ import { contentHash } from "./pipeline/ContentHash.ts"
 import { toText } from "./pipeline/Grammar.ts"
 
 const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+const FEW_BYTES = 256 * 1024
 const messagesFile = "messages.jsonl"
 /** The tools as they were when the messages were made: a map may change later. */
 const toolsFile = "tools.json"
@@ -43,20 +45,24 @@ export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/Ex
         return contentHash(messages)
       }).pipe(Effect.scoped, Effect.mapError(away))
 
-    /** The bytes of `messages.jsonl`, as they come. */
-    const stream = (prefix: string) =>
-      store.read(prefix + messagesFile).pipe(
-        Effect.map(Stream.mapError(away)),
+    /** The bytes of `messages.jsonl`: as they come, or at once where they are few. */
+    const messagesBytes = (prefix: string) =>
+      Effect.gen(function* () {
+        const key = prefix + messagesFile
+        const few = yield* store.whole(key, FEW_BYTES)
+        return few ?? Stream.mapError(yield* store.read(key), away)
+      }).pipe(
         // The row says that it is there: its absence is a fault of ours, not of the caller.
         Effect.catchTags({ ObjectNotFound: Effect.die, ObjectStoreFull: away, ObjectStoreUnavailable: away })
       )
 
     const text = (key: string) =>
-      store.read(key).pipe(
-        Effect.flatMap((bytes) => Stream.runCollect(Stream.decodeText(bytes))),
-        Effect.map((chunks) => Chunk.toReadonlyArray(chunks).join("")),
-        Effect.catchTags({ ObjectNotFound: Effect.die, ObjectStoreFull: away, ObjectStoreUnavailable: away })
-      )
+      Effect.gen(function* () {
+        const few = yield* store.whole(key, FEW_BYTES)
+        if (few !== undefined) return decoder.decode(few)
+        const chunks = yield* Stream.runCollect(Stream.decodeText(yield* store.read(key)))
+        return Chunk.toReadonlyArray(chunks).join("")
+      }).pipe(Effect.catchTags({ ObjectNotFound: Effect.die, ObjectStoreFull: away, ObjectStoreUnavailable: away }))
 
     const tools = (prefix: string) =>
       Effect.flatMap(text(prefix + toolsFile), (json) => Effect.orDie(decodeTools(json)))
@@ -69,6 +75,6 @@ export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/Ex
     /** Removes what was written there, and nothing below it: another attempt may be at work there. */
     const remove = (prefix: string) => Effect.mapError(store.remove([prefix + messagesFile, prefix + toolsFile]), away)
 
-    return { write, stream, tools, messages, remove } as const
+    return { write, messagesBytes, tools, messages, remove } as const
   })
 }) {}

@@ -38,8 +38,15 @@ export const RecordedStep = Schema.Struct({
   result: Schema.NullOr(Schema.String)
 })
 
+/** Secrets that were taken out, by kind. */
+const Redactions = Schema.Record({ key: Schema.String, value: Schema.Int })
+
 /** What was recognised, and what the person wanted, where the classifier says so. */
-export const Classified = Schema.Struct({ steps: Schema.Array(RecordedStep), intent: Schema.NullOr(Schema.String) })
+export const Classified = Schema.Struct({
+  steps: Schema.Array(RecordedStep),
+  intent: Schema.NullOr(Schema.String),
+  redactions: Redactions
+})
 export type Classified = typeof Classified.Type
 
 export const Written = Schema.Struct({
@@ -48,7 +55,8 @@ export const Written = Schema.Struct({
   needs_review: Schema.Boolean,
   message_count: Schema.Int,
   content_hash: Schema.String,
-  map_version: Schema.NullOr(Schema.Int)
+  map_version: Schema.NullOr(Schema.Int),
+  redactions: Redactions
 })
 
 /** How many runs of one process are at work at once; further ones wait. */
@@ -65,6 +73,9 @@ const quoted = (names: ReadonlyArray<string>) =>
     .slice(0, 20)
     .map((name) => JSON.stringify(name))
     .join(", ")
+
+const counted = (counts: Readonly<Record<string, number | undefined>>): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(counts).flatMap(([kind, count]) => (count === undefined ? [] : [[kind, count]])))
 
 interface Made {
   readonly messages: ReadonlyArray<Message>
@@ -97,10 +108,10 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
       Effect.gen(function* () {
         const row = (yield* sources.run(example_id)) ?? (yield* gone)
         const session = (yield* sources.sessionOf(example_id)) ?? (yield* gone)
-        const { events } = yield* timeline.open({ org_id: row.org_id, suite_ids: null }, session)
+        const { events, redacted } = yield* timeline.open({ org_id: row.org_id, suite_ids: null }, session)
         const { from_seq, to_seq } = row
         const range = from_seq === null || to_seq === null ? null : { from_seq, to_seq }
-        return { row, session, events, range }
+        return { row, session, events, redacted, range }
       }).pipe(Effect.scoped, Effect.catchTags({ NotFound: () => gone, SessionNotReady: () => gone }))
 
     const unreadable = (error: { readonly message: string }) =>
@@ -127,13 +138,14 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
     const classify = Effect.fn("ExampleRuns.classify")(function* (run: ExampleRun) {
       if (!(yield* runs.enter(run, "classify"))) return yield* gone
       const source = yield* opened(run)
-      if (!isBrowser(source.session)) return { steps: [], intent: null }
+      if (!isBrowser(source.session)) return { steps: [], intent: null, redactions: {} }
       const actions = yield* sources.actions(run.example_id)
       const classifier = yield* classifierOf(run, source)
-      return yield* recognise(classifier, actions, within(source.range, source.events)).pipe(
+      const recognised = yield* recognise(classifier, actions, within(source.range, source.events)).pipe(
         Effect.catchTag("TimelineUnreadable", unreadable),
         (classifier === lexical ? room : modelRoom).withPermits(1)
       )
+      return { ...recognised, redactions: counted(source.redacted()) }
     })
 
     const settingOf = (run: ExampleRun, suite: Setting["suite"], description: string) =>
@@ -183,14 +195,19 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
       })
 
     /** Synthesises the messages, checks them, and makes them durable. */
-    const write = Effect.fn("ExampleRuns.write")(function* (run: ExampleRun, { steps, intent }: Classified) {
+    const write = Effect.fn("ExampleRuns.write")(function* (
+      run: ExampleRun,
+      { steps, intent, redactions }: Classified
+    ) {
       if (!(yield* runs.enter(run, "write"))) return yield* gone
       const source = yield* opened(run)
       const { row, session } = source
       if (row.action_tool_map_id === null) {
         return yield* failed("map_deleted", "the action–tool map was deleted: make a new example with another one")
       }
-      const wanted = session.description.trim() === "" ? (intent ?? "") : session.description
+      // Said by people, not recorded: the timeline's redaction does not see it.
+      const description = redactText(session.description, redaction.patterns, () => {})
+      const wanted = description.trim() === "" ? (intent ?? "") : description
       const setting = yield* settingOf(run, row.suite, wanted)
       const made = yield* isBrowser(session) ? fromSteps(setting, steps) : fromConversation(setting, source)
       const wrong = faults(made.messages, new Set(setting.tools.map((tool) => tool.function.name)))
@@ -208,7 +225,9 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
         needs_review: made.confidence < examples.confidence_threshold || made.incomplete,
         message_count: made.messages.length,
         content_hash,
-        map_version: row.map_version
+        map_version: row.map_version,
+        // A conversation was read just now, a browser's recording when its actions were recognised.
+        redactions: isBrowser(session) ? redactions : counted(source.redacted())
       } satisfies typeof Written.Type
     }, room.withPermits(1))
 

@@ -189,7 +189,7 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
     /** The bytes of `messages.jsonl`. */
     const messages = Effect.fn("Examples.messages")(function* (id: ExampleId) {
       const { storage_path } = yield* completed(id)
-      return yield* objects.stream(storage_path)
+      return yield* objects.messagesBytes(storage_path)
     }, read)
 
     return { create, list, get, delete: remove, retry, cancel, review, messages } as const

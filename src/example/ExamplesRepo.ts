@@ -59,7 +59,7 @@ export class ExamplesRepo extends Effect.Service<ExamplesRepo>()("example/Exampl
       tenant: Tenant
     ) => sql`id, session_id, suite_id, model_id, model, action_tool_map_id, map_version, model_configuration,
       case when from_seq is not null then json_build_object('from_seq', from_seq, 'to_seq', to_seq) end as range,
-      status, stage, confidence, needs_review, review, message_count, tokens_in, tokens_out, cost, error_code,
+      status, stage, confidence, needs_review, review, message_count, redactions, tokens_in, tokens_out, cost, error_code,
       error_message, content_hash, (
         select o.id from examples o where ${visible(tenant)} and ${counts} and o.content_hash = examples.content_hash
           and o.id < examples.id and examples.status = 'COMPLETED' order by o.id limit 1) as duplicate_of,

@@ -12,6 +12,8 @@ export interface Outcome {
   readonly message_count: number
   readonly content_hash: string
   readonly map_version: number | null
+  /** Secrets that were taken out, by kind. */
+  readonly redactions: Readonly<Record<string, number>>
 }
 
 /** How a run goes, on its example's row. A run whose attempt is no longer the current one changes nothing. */
@@ -36,7 +38,7 @@ export class RunsRepo extends Effect.Service<RunsRepo>()("example/RunsRepo", {
     /** What models answered on the way is not needed any more: nothing asks again for an example that is completed. */
     const complete = (run: ExampleRun, outcome: Outcome) =>
       ended(sql`with done as (
-          update examples set ${sql.update({ ...outcome })}, status = 'COMPLETED', review = null,
+          update examples set ${sql.update({ ...outcome, redactions: JSON.stringify(outcome.redactions) })}, status = 'COMPLETED', review = null,
             tokens_in = coalesce(tokens_in, 0), tokens_out = coalesce(tokens_out, 0),
             cost = case when tokens_in is null then 0 else cost end, error_code = null, error_message = null,
             completed_at = now(), updated_at = now()

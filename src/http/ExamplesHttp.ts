@@ -9,8 +9,10 @@ import { Examples } from "../example/Examples.ts"
 import { idempotencyKey } from "../session/Upload.ts"
 import { answered } from "./Answered.ts"
 
-const jsonLines = (bytes: Stream.Stream<Uint8Array, Unavailable>) =>
-  HttpServerResponse.stream(bytes, { contentType: "application/x-ndjson" })
+const jsonLines = (bytes: Uint8Array | Stream.Stream<Uint8Array, Unavailable>) =>
+  bytes instanceof Uint8Array
+    ? HttpServerResponse.uint8Array(bytes, { contentType: "application/x-ndjson" })
+    : HttpServerResponse.stream(bytes, { contentType: "application/x-ndjson" })
 
 export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
   Effect.gen(function* () {

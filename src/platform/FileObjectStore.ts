@@ -74,6 +74,19 @@ const read = (store: FileStore) =>
     return bytesOf(store.path(key), range?.start ?? 0, Math.min(range?.end ?? Number.POSITIVE_INFINITY, size_bytes - 1))
   })
 
+const whole = (store: FileStore) =>
+  Effect.fn("ObjectStore.whole")(function* (key: string, most: number) {
+    const bytes = yield* disk("read an object", () =>
+      ifPresent(
+        Bun.file(store.path(key))
+          .slice(0, most + 1)
+          .bytes()
+      )
+    )
+    if (bytes === undefined) return yield* new ObjectNotFound({ key })
+    return bytes.length > most ? undefined : bytes
+  })
+
 /** All files below a folder, whose own entries must begin with `start`. `folder` is empty or ends in a slash. */
 const walk = (store: FileStore, folder: string, start: string): Stream.Stream<ObjectInfo, ObjectStoreError> =>
   Stream.fromIterableEffect(Effect.suspend(() => entriesOf(folderOf(store, folder)))).pipe(
@@ -204,6 +217,7 @@ export const layer = (root: string): Layer.Layer<ObjectStore, ObjectStoreError> 
         read: read(store),
         head: (key) => infoOf(store, key),
         list: list(store),
+        whole: whole(store),
         folders: folders(store),
         remove: remove(store),
         removePrefix: removePrefix(store),

@@ -135,6 +135,11 @@ export class ObjectStore extends Context.Tag("platform/ObjectStore")<
       key: string,
       range?: ByteRange
     ) => Effect.Effect<Stream.Stream<Uint8Array, ObjectStoreError>, ObjectNotFound | ObjectStoreError>
+    /** All bytes of an object at once; undefined where they are more than `most`. Cheaper than `read` for small ones. */
+    readonly whole: (
+      key: string,
+      most: number
+    ) => Effect.Effect<Uint8Array | undefined, ObjectNotFound | ObjectStoreError>
     readonly head: (key: string) => Effect.Effect<ObjectInfo, ObjectNotFound | ObjectStoreError>
     /** Committed objects below the prefix, in no promised order. */
     readonly list: (prefix: string) => Stream.Stream<ObjectInfo, ObjectStoreError>

@@ -7,7 +7,7 @@ import { folders, list, pending } from "./s3/Listing.ts"
 import { deleteKeys, removePending, removePrefix } from "./s3/Removal.ts"
 import { makeS3Api, type S3Api, type S3Options, storeError } from "./s3/S3Api.ts"
 import { s3Batch } from "./s3/S3Batch.ts"
-import { read } from "./s3/S3Reader.ts"
+import { read, whole } from "./s3/S3Reader.ts"
 
 const head = (s3: S3Api, key: string): Effect.Effect<ObjectInfo, ObjectNotFound | ObjectStoreError> =>
   s3
@@ -37,6 +37,7 @@ export const layer = (options: S3Options): Layer.Layer<ObjectStore> =>
         kind: "s3",
         batch: (prefix) => s3Batch(s3, buffers, prefix),
         read: Effect.fn("ObjectStore.read")((key, range) => read(s3, key, range)),
+        whole: Effect.fn("ObjectStore.whole")((key, most) => whole(s3, key, most)),
         head: (key) => head(s3, key),
         list: (prefix) => Stream.mapError(list(s3, prefix), storeError),
         folders: (prefix, start_after) => Stream.mapError(folders(s3, prefix, start_after), storeError),

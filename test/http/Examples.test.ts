@@ -242,6 +242,28 @@ layer(TestServer.layer(), { excludeTestServices: true })("examples", (it) => {
     })
   )
 
+  it.effect("secrets are in nothing that is made, and their number is told", () =>
+    Effect.gen(function* () {
+      const { suite_id } = yield* mapped("Secrets")
+      const card = "4242 4242 4242 4242"
+      const typed = { role: "textbox", name: "Password", tag: "input", input_type: "password" }
+      const session_id = yield* upload(suite_id, `Add Ada, who pays with ${card}`, {
+        "input_events.jsonl": `${inputs.trimEnd()}\n${lines({ timestamp: at(8), type: "change", target: typed, value: "hunter2", url: page })}`,
+        "network_traffic.jsonl": network
+      })
+      const person = yield* Effect.flatMap(make({ session_id }), ({ id }) => finished(id))
+      expect(person).toMatchObject({ status: "COMPLETED", redactions: { password: 1 } })
+      expect(JSON.stringify(yield* messagesOf(person.id))).not.toMatch(/hunter2|4242/)
+
+      const talk = yield* upload(suite_id, "", {
+        "messages.jsonl": conversation.replace("Add Ada to the customers", `Add Ada, who pays with ${card}`)
+      })
+      const agent = yield* Effect.flatMap(make({ session_id: talk, model_id: offline }), ({ id }) => finished(id))
+      expect(agent).toMatchObject({ status: "COMPLETED", redactions: { card: 1 } })
+      expect(JSON.stringify(yield* messagesOf(agent.id))).not.toContain("4242")
+    })
+  )
+
   it.effect("an agent's recording becomes one conversation", () =>
     Effect.gen(function* () {
       const { suite_id } = yield* mapped("Agent")

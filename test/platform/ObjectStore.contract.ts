@@ -136,6 +136,23 @@ export const contract = <E>(name: string, options: ContractOptions<E>) =>
       })
     )
 
+    it.scoped("gives a small object at once, and tells one that is too large or missing", () =>
+      Effect.gen(function* () {
+        const prefix = freshPrefix()
+        const objects = yield* ObjectStore
+        const batch = yield* objects.batch(prefix)
+        for (const size of [0, 1, 1000, 3 * MIB]) yield* put(batch, `${size}`, bytesOf(size))
+        yield* batch.commit
+        for (const size of [0, 1, 1000, 3 * MIB]) {
+          const whole = yield* objects.whole(`${prefix}${size}`, size)
+          expect(Buffer.compare(whole ?? bytesOf(size + 1), bytesOf(size)), `${size}`).toBe(0)
+          if (size > 0) expect(yield* objects.whole(`${prefix}${size}`, size - 1)).toBeUndefined()
+        }
+        expect(yield* Effect.flip(objects.whole(`${prefix}missing`, 10))).toMatchObject({ _tag: "ObjectNotFound" })
+        yield* objects.removePrefix(prefix)
+      })
+    )
+
     it.scoped("keeps interleaved writers apart", () =>
       Effect.gen(function* () {
         const prefix = freshPrefix()

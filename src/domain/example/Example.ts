@@ -85,6 +85,8 @@ export class Example extends Schema.Class<Example>("Example")({
   needs_review: Schema.Boolean,
   review: Schema.NullOr(Schema.Literal("accepted", "rejected")),
   message_count: Schema.NullOr(Schema.Int),
+  /** How many secrets were taken out of what was read for it, by kind; none of them is kept. */
+  redactions: Schema.NullOr(Schema.Record({ key: Schema.String, value: Schema.Int })),
   /** With the next two: what models used for it, in all attempts, also for answers that could not be used. */
   tokens_in: Schema.NullOr(Schema.Int),
   tokens_out: Schema.NullOr(Schema.Int),

@@ -118,3 +118,18 @@ export const read = (
       error.code === "NoSuchKey" || error.code === "NotFound" ? new ObjectNotFound({ key }) : storeError(error)
     )
   )
+
+/** The object's bytes, read no further than it takes to know that they are more than `most`. */
+export const whole = (s3: S3Api, key: string, most: number) =>
+  Effect.gen(function* () {
+    const chunks: Array<Uint8Array> = []
+    let size = 0
+    yield* Stream.runForEachWhile(yield* read(s3, key), (chunk) =>
+      Effect.sync(() => {
+        chunks.push(chunk)
+        size += chunk.length
+        return size <= most
+      })
+    )
+    return size > most ? undefined : Buffer.concat(chunks)
+  })
