@@ -29,9 +29,12 @@ import { UploadSessions } from "./UploadSessions.ts"
 import { type StoredPart, type UploadRow, UploadsRepo, uploadPrefix } from "./UploadsRepo.ts"
 
 const MIB = 1024 * 1024
-/** What a crash can cost at most, and one request to S3. */
-const PART_BYTES = 16 * MIB
+/** What a crash can cost at most; the store's part buffer holds as much, so that it is one request to S3. */
+const PART_BYTES = 8 * MIB
 const MAX_PARTS = 10_000
+
+/** Larger ones for uploads above 39 GiB: half of the parts that one may have are for requests that end early. */
+const partBytes = (length: number) => Math.max(PART_BYTES, Math.ceil((2 * length) / MAX_PARTS / MIB) * MIB)
 
 /** The bytes that came before a client went away are kept; those that may be wrong are not. */
 const keeps = (cause: Cause.Cause<{ readonly _tag: string }>) =>
@@ -132,7 +135,7 @@ export class ResumableUploads extends Effect.Service<ResumableUploads>()("sessio
           offset,
           writer,
           // Bytes that have yet to be compared become a part all at once, or not at all.
-          part_bytes: checksum === undefined ? PART_BYTES : Number.MAX_SAFE_INTEGER,
+          part_bytes: checksum === undefined ? partBytes(length) : Number.MAX_SAFE_INTEGER,
           size_hint: checksum === undefined ? undefined : declared,
           advance: (from, part) =>
             Effect.map(store_part(from, part), (row) => {
