@@ -19,6 +19,8 @@ export default {
         -- What it goes through, in this order; done says how far.
         session_ids uuid[] not null,
         done integer not null default 0,
+        -- Of how many nothing was made, and why of the first hundred.
+        skipped_count integer not null default 0,
         skipped jsonb not null default '{}' constraint jobs_skipped_object check (jsonb_typeof(skipped) = 'object'),
         status text not null default 'PENDING' constraint jobs_status
           check (status in ('PENDING', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED')),
@@ -37,6 +39,10 @@ export default {
     // A job that is killed and goes on makes nothing twice.
     yield* sql`create unique index examples_job_part on examples (job_id, session_id, coalesce(from_seq, -1))
       where job_id is not null`
+    yield* sql`create index examples_org_job_created on examples (org_id, job_id, created_at desc, id desc)
+      where job_id is not null`
+    yield* sql`create index examples_job_open on examples (job_id)
+      where job_id is not null and status in ('PENDING', 'RUNNING')`
   }),
   down: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto"
 import { Args, Command, Options } from "@effect/cli"
-import { Console, Effect, Option, Record, Schema, Stream, Struct } from "effect"
+import { Console, Effect, Option, Record, Schedule, Schema, Stream, Struct } from "effect"
 import type { SessionId } from "../domain/Ids.ts"
 import { Format, Metadata, Session } from "../domain/session/Session.ts"
 import { problemText } from "./ProblemText.ts"
@@ -27,7 +27,9 @@ const Problem = Schema.parseJson(
 
 /** The service answered with a problem document. */
 class UploadRefused extends Schema.TaggedError<UploadRefused>("cli/UploadRefused")("UploadRefused", {
-  text: Schema.String
+  text: Schema.String,
+  /** Sent again, it would be refused again. */
+  is_final: Schema.Boolean
 }) {
   override get message() {
     return this.text
@@ -41,7 +43,7 @@ const refused = (url: string, { status, body }: Answer) =>
     // Only a fault of the service itself has to be looked up in its log.
     const { request_id, ...said } = problem.value
     const text = problemText({ ...said, request_id: status >= 500 ? request_id : undefined })
-    return yield* new UploadRefused({ text })
+    return yield* new UploadRefused({ text, is_final: status < 500 && status !== 408 && status !== 429 })
   })
 
 const encoded = Schema.encodeSync(Schema.parseJson(Session))
@@ -95,18 +97,24 @@ const resumable = "tracepipe: what was sent is kept for a day; run the same comm
 /** Between two looks at a session that is being read. */
 const pause = "500 millis"
 
+/** Nobody answers, or only to say that it is not the moment. */
+const isAway = ({ _tag }: { readonly _tag: string }) => _tag === "RequestError" || _tag === "Unavailable"
+
 /** The session once its files were read; one that is refused fails as a refused upload does. */
 const read = (api: TypedClient, id: SessionId) =>
   Effect.gen(function* () {
     yield* note("checking the recording")
     const session = yield* api.sessions.get({ path: { id } }).pipe(
+      // A service that is started anew in the meantime goes on with it.
+      Effect.retry({ schedule: Schedule.spaced("1 second").pipe(Schedule.upTo("2 minutes")), while: isAway }),
       Effect.tap(({ status }) => (status === "VALIDATING" ? Effect.sleep(pause) : Effect.void)),
       Effect.repeat({ until: ({ status }) => status !== "VALIDATING" })
     )
     if (session.status === "READY") return session
     const { status_reason, errors } = session
     return yield* new UploadRefused({
-      text: problemText({ title: "The recording is not valid", detail: status_reason ?? "", errors })
+      text: problemText({ title: "The recording is not valid", detail: status_reason ?? "", errors }),
+      is_final: true
     })
   })
 
@@ -136,7 +144,7 @@ const encoder = new TextEncoder()
 
 const isMetadata = Schema.decode(Schema.parseJson(Metadata))
 
-const notMetadata = new UploadRefused({ text: "metadata: expected a JSON object" })
+const notMetadata = new UploadRefused({ text: "metadata: expected a JSON object", is_final: true })
 
 /** The session of a finished upload: sent again, it is answered the same one. */
 const claimed = ({ base_url, api_key, fields }: Order, id: string) =>
@@ -170,9 +178,13 @@ const inSeveral = (api: TypedClient, order: Order) =>
       work: ({ at }) => sendResumable({ ...send, at }),
       interrupted: () => Console.error(resumable)
     }).pipe(Effect.catchTag("UploadStopped", ({ url, status, body }) => refused(url, { status, body })))
-    const session = yield* Effect.tapErrorTag(claimed(order, id), "UploadRefused", () => forgetUpload(fingerprint))
+    // What is refused for now, because the service stops or is busy, is taken up again.
+    const session = yield* Effect.tapErrorTag(claimed(order, id), "UploadRefused", ({ is_final }) =>
+      is_final ? forgetUpload(fingerprint) : Effect.void
+    )
+    const checked = yield* Effect.tapErrorTag(read(api, session.id), "UploadRefused", () => forgetUpload(fingerprint))
     yield* forgetUpload(fingerprint)
-    return yield* read(api, session.id)
+    return checked
   })
 
 /** `tracepipe upload`: small bundles in one request, large ones so that they can be taken up again. */

@@ -6,7 +6,7 @@ import type { SessionId } from "../domain/Ids.ts"
 import type { Tenant } from "../domain/Principal.ts"
 import type { Session } from "../domain/session/Session.ts"
 import { Audit } from "../identity/Audit.ts"
-import { orDefect } from "../platform/SqlFailure.ts"
+import { isPassingFailure, orDefect } from "../platform/SqlFailure.ts"
 import { Timeline } from "../session/Timeline.ts"
 import { BatchesRepo, type Reason } from "./BatchesRepo.ts"
 import { isBrowser } from "./ExampleRuns.ts"
@@ -18,6 +18,12 @@ import type { StageFailed } from "./StageFailed.ts"
 
 /** How many sessions one stage goes through. */
 const sessionsAtOnce = 25
+/** Once so many examples were begun in a turn, it ends. */
+const examplesAtOnce = 200
+const notBegun: Reason = {
+  code: "not_begun",
+  detail: "it, or its model or map, was deleted meanwhile, or the service failed; its log says how"
+}
 
 /** What a stage came to: whether there is more, and how many examples are under way. */
 export const Advanced = Schema.Struct({ more: Schema.Boolean, open: Schema.Int })
@@ -116,6 +122,7 @@ export class BatchRuns extends Effect.Service<BatchRuns>()("example/BatchRuns", 
       const job = yield* repo.enter(run, sessionsAtOnce)
       if (job === undefined) return { more: false, open: 0 }
       const tenant = { org_id: job.org_id, suite_ids: job.suite_ids }
+      let begun = 0
       for (const [at, id] of job.next.entries()) {
         const plan = yield* Effect.either(planned(tenant, id, job.payload))
         const reason: Reason | undefined =
@@ -124,21 +131,37 @@ export class BatchRuns extends Effect.Service<BatchRuns>()("example/BatchRuns", 
             : undefined
         if (plan._tag === "Left" && plan.left._tag !== "Unfit") return yield* plan.left
         const examples = plan._tag === "Right" ? plan.right : []
-        yield* Effect.gen(function* () {
+        const began = Effect.gen(function* () {
           if (!(yield* repo.advance(run, job.done + at + 1, id, reason))) return
           for (const example of examples) {
             yield* starts.begin({ ...example, job_id: run.job_id }, (entry) => audit.recordSystem(job.org_id, entry))
           }
         }).pipe(sql.withTransaction, orDefect)
+        // What was deleted since it was planned, or anything else about one session, is no reason to leave the others.
+        yield* Effect.catchAllDefect(began, (defect) =>
+          isPassingFailure(defect)
+            ? Effect.die(defect)
+            : Effect.zipRight(
+                Effect.logWarning(`nothing could be made of session ${id}`, defect),
+                Effect.asVoid(repo.advance(run, job.done + at + 1, id, notBegun))
+              )
+        )
         yield* starts.began
+        begun += examples.length
+        if (begun >= examplesAtOnce && at + 1 < job.next.length) {
+          return { more: true, open: yield* repo.openExamples(run) }
+        }
       }
       return { more: job.next.length === sessionsAtOnce, open: yield* repo.openExamples(run) }
     })
+
+    /** How many of the job's examples are under way. */
+    const open = Effect.fn("BatchRuns.open")((run: BatchRun) => repo.openExamples(run))
 
     const finish = Effect.fn("BatchRuns.finish")((run: BatchRun) => repo.end(run, undefined))
 
     const fail = Effect.fn("BatchRuns.fail")((run: BatchRun, failure: StageFailed) => repo.end(run, failure))
 
-    return { advance, finish, fail } as const
+    return { advance, open, finish, fail } as const
   })
 }) {}

@@ -49,7 +49,7 @@ export class BatchesRepo extends Effect.Service<BatchesRepo>()("example/BatchesR
     const of = (conditions: ReturnType<typeof visible>) => sql`
       select j.id, j.kind, case when j.status = 'COMPLETED' and e.open > 0 then 'RUNNING' else j.status end as status,
         json_build_object('total', cardinality(j.session_ids), 'done', j.done,
-          'skipped', (select count(*) from jsonb_object_keys(j.skipped)),
+          'skipped', j.skipped_count,
           'examples', json_build_object('open', e.open, 'completed', e.completed, 'failed', e.failed,
             'cancelled', e.cancelled)) as progress,
         (select coalesce(json_agg(json_build_object('session_id', s.key, 'code', s.value->>'code',
@@ -144,7 +144,9 @@ export class BatchesRepo extends Effect.Service<BatchesRepo>()("example/BatchesR
       const skipped = JSON.stringify(reason === undefined ? {} : { [session_id]: reason })
       return Effect.map(
         orDefect(
-          sql`update jobs set done = ${done}, skipped = skipped || ${skipped}::jsonb, updated_at = now()
+          sql`update jobs set done = ${done}, updated_at = now(),
+              skipped_count = skipped_count + ${reason === undefined ? 0 : 1},
+              skipped = case when skipped_count < 100 then skipped || ${skipped}::jsonb else skipped end
             where ${isOpen(run)} and done = ${done - 1} returning id`
         ),
         (rows) => rows.length > 0

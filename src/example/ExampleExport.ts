@@ -35,9 +35,10 @@ export class ExampleExport extends Effect.Service<ExampleExport>()("example/Exam
     const line = (format: ExportFormat) => (example: Exportable) =>
       format === "manifest"
         ? Effect.succeed(`${JSON.stringify(provenance(example))}\n`)
-        : Effect.map(
-            Effect.all([objects.messages(example.storage_path), objects.tools(example.storage_path)]),
-            ([messages, tools]) => exportLine(format, { messages, tools, provenance: provenance(example) })
+        : Effect.all([objects.messages(example.storage_path), objects.tools(example.storage_path)]).pipe(
+            Effect.map(([messages, tools]) => exportLine(format, { messages, tools, provenance: provenance(example) })),
+            // Deleted, or made anew, since the page of rows was read: the others go on without it.
+            Effect.catchTag("ObjectNotFound", () => Effect.succeed(""))
           )
 
     /**
@@ -57,7 +58,11 @@ export class ExampleExport extends Effect.Service<ExampleExport>()("example/Exam
               more ? Option.some({ at: last.position_at, id: last.id }) : Option.none()
             ] as const
           })
-        ).pipe(Stream.mapEffect(line(format), { concurrency: filesAtOnce }), Stream.encodeText)
+        ).pipe(
+          Stream.mapEffect(line(format), { concurrency: filesAtOnce }),
+          Stream.filter((text) => text !== ""),
+          Stream.encodeText
+        )
       },
       withPolicy(scope("examples:read"))
     )

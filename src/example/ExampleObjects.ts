@@ -62,7 +62,7 @@ export class ExampleObjects extends Effect.Service<ExampleObjects>()("example/Ex
         if (few !== undefined) return decoder.decode(few)
         const chunks = yield* Stream.runCollect(Stream.decodeText(yield* store.read(key)))
         return Chunk.toReadonlyArray(chunks).join("")
-      }).pipe(Effect.catchTags({ ObjectNotFound: Effect.die, ObjectStoreFull: away, ObjectStoreUnavailable: away }))
+      }).pipe(Effect.catchTags({ ObjectStoreFull: away, ObjectStoreUnavailable: away }))
 
     const tools = (prefix: string) =>
       Effect.flatMap(text(prefix + toolsFile), (json) => Effect.orDie(decodeTools(json)))

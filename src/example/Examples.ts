@@ -110,11 +110,14 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
           const needed = "only one that FAILED or was CANCELLED can be retried"
           return yield* new ExampleState({ id, example_status: before.status, needed })
         }
+        // What was missing when it was begun, or was deleted since, is looked for again before anything is paid for.
+        const action_tool_map_id =
+          before.action_tool_map_id ?? (yield* starts.mapOf(principal, before.suite_id, undefined))
         const attempts = before.attempts + 1
         // A place of its own: the attempt before may still be tidying up its own.
         const storage_path = `${examplePrefix(principal.org_id, id)}attempt-${attempts}/`
         const reset = { stage: null, error_code: null, error_message: null, started_at: null, completed_at: null }
-        const set = { status: "PENDING", attempts, storage_path, ...reset }
+        const set = { status: "PENDING", attempts, storage_path, action_tool_map_id, ...reset }
         const after = yield* repo.change(principal, id, set)
         if (after === undefined) return yield* exampleNotFound(id)
         yield* audit.record({ action: "example.retry", resource: `example/${id}`, before, after })
@@ -153,7 +156,7 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
     const corrected = (id: ExampleId, storage_path: string, messages: NonNullable<ReviewExample["messages"]>) =>
       Effect.gen(function* () {
         const { org_id } = yield* CurrentPrincipal
-        const tools = yield* objects.tools(storage_path)
+        const tools = yield* Effect.catchTag(objects.tools(storage_path), "ObjectNotFound", Effect.die)
         const wrong = faults(messages, new Set(tools.map((tool) => tool.function.name)))
         if (wrong.length > 0) {
           const errors = wrong.map(

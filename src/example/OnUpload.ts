@@ -1,8 +1,12 @@
+import { SqlClient, SqlError } from "@effect/sql"
 import { Effect, Layer } from "effect"
 import { SessionReady } from "../domain/session/SessionReady.ts"
 import { Audit } from "../identity/Audit.ts"
+import { orDefect, violates } from "../platform/SqlFailure.ts"
 import { ExampleStarts } from "./ExampleStarts.ts"
 import { SourcesRepo } from "./SourcesRepo.ts"
+
+const deleted = ["examples_model", "examples_map"]
 
 /** Begins the example of a session whose suite wants one of each; what is missing for it is told on the example. */
 export const layer = Layer.effect(
@@ -11,6 +15,18 @@ export const layer = Layer.effect(
     const sources = yield* SourcesRepo
     const starts = yield* ExampleStarts
     const audit = yield* Audit
+    const sql = yield* SqlClient.SqlClient
+    // In a savepoint: a model or a map that is deleted in this moment must not undo the session.
+    const untold = (effect: Effect.Effect<void>) =>
+      effect.pipe(
+        sql.withTransaction,
+        orDefect,
+        Effect.catchAllDefect((defect) =>
+          defect instanceof SqlError.SqlError && deleted.some((constraint) => violates(defect, constraint))
+            ? Effect.logWarning("the example of a new session could not be begun", defect)
+            : Effect.die(defect)
+        )
+      )
     return {
       began: starts.began,
       begin: Effect.fn("OnUpload.begin")(function* ({ id, org_id, suite_id, format }) {
@@ -36,7 +52,7 @@ export const layer = Layer.effect(
             ? { action_tool_map_id: possible.right }
             : { action_tool_map_id: null, failure: { code: "on_upload", detail: possible.left.message } }
         yield* starts.begin({ ...about, ...outcome }, (entry) => audit.recordSystem(org_id, entry))
-      })
+      }, untold)
     }
   })
 ).pipe(Layer.provide([SourcesRepo.Default, ExampleStarts.Default, Audit.Default]))

@@ -17,7 +17,10 @@ export const layer = ExampleBatchWorkflow.toLayer((run) =>
       for (let turn = 0; ; turn++) {
         const { more, open } = yield* stage(`advance ${turn}`, Advanced, runs.advance(run))
         if (!more) break
-        if (open > MAX_OPEN) yield* DurableClock.sleep({ name: `wait ${turn}`, duration: "2 seconds" })
+        for (let look = 0, left = open; left > MAX_OPEN; look++) {
+          yield* DurableClock.sleep({ name: `wait ${turn}.${look}`, duration: "2 seconds" })
+          left = yield* stage(`look ${turn}.${look}`, Schema.Int, runs.open(run))
+        }
       }
       yield* stage("finish", Schema.Void, runs.finish(run))
     })

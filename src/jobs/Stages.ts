@@ -2,7 +2,7 @@ import { Activity } from "@effect/workflow"
 import { Effect, Schedule, type Schema } from "effect"
 import { Unavailable } from "../domain/Errors.ts"
 import { StageFailed } from "../example/StageFailed.ts"
-import { isConnectionFailure } from "../platform/SqlFailure.ts"
+import { isPassingFailure } from "../platform/SqlFailure.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 
 /** How long a stage waits for a database or a store that is away. */
@@ -23,7 +23,7 @@ const settled = <A, R>(effect: Effect.Effect<A, StageFailed | Unavailable, R>): 
   effect.pipe(
     Effect.catchAllDefect(
       (defect): Effect.Effect<never, StageFailed | Unavailable> =>
-        isConnectionFailure(defect)
+        isPassingFailure(defect)
           ? Effect.fail(away)
           : Effect.zipRight(Effect.logError("a stage of a job failed", defect), faulty)
     ),

@@ -1,8 +1,8 @@
 import { Activity } from "@effect/workflow"
-import { Effect, Schedule, Schema } from "effect"
+import { Cause, Effect, Schedule, Schema } from "effect"
 import { Unavailable } from "../domain/Errors.ts"
 import { ValidationWorkflow } from "../domain/session/ValidationWorkflow.ts"
-import { isConnectionFailure } from "../platform/SqlFailure.ts"
+import { isPassingFailure } from "../platform/SqlFailure.ts"
 import { Validation } from "../session/Validation.ts"
 
 /** How long a validation waits for a database or a store that is away. */
@@ -25,7 +25,7 @@ const settled = <R>(effect: Effect.Effect<void, Unavailable, R>): Effect.Effect<
   effect.pipe(
     Effect.catchAllDefect(
       (defect): Effect.Effect<never, ValidationFailed | Unavailable> =>
-        isConnectionFailure(defect)
+        isPassingFailure(defect)
           ? Effect.fail(away)
           : Effect.zipRight(Effect.logError("a validation failed", defect), faulty)
     ),
@@ -39,8 +39,24 @@ export const layer = ValidationWorkflow.toLayer(({ session_id }) =>
     const validation = yield* Validation
     const activity = (name: string, execute: Effect.Effect<void, Unavailable>) =>
       Activity.make({ name, success: Schema.Void, error: ValidationFailed, execute: settled(execute) })
-    yield* Effect.catchTag(activity("validate", validation.run(session_id)), "ValidationFailed", ({ detail }) =>
-      Effect.ignore(activity("give-up", validation.giveUp(session_id, detail)))
+    // A fault may be of this moment: what was uploaded is given up only when it stays.
+    const patient = validation.run(session_id).pipe(
+      Effect.tapDefect((cause) => Effect.logWarning("a validation failed; it is tried again", cause)),
+      Effect.sandbox,
+      Effect.retry({ times: 2, schedule: Schedule.exponential("2 seconds"), while: Cause.isDie }),
+      Effect.unsandbox
+    )
+    // Nothing stays VALIDATING: this goes on until it is written.
+    const insisting = (detail: string) =>
+      validation
+        .giveUp(session_id, detail)
+        .pipe(
+          Effect.sandbox,
+          Effect.retry({ schedule: Schedule.spaced("30 seconds"), while: (cause) => !Cause.isInterrupted(cause) }),
+          Effect.unsandbox
+        )
+    yield* Effect.catchTag(activity("validate", patient), "ValidationFailed", ({ detail }) =>
+      Effect.ignore(activity("give-up", insisting(detail)))
     )
   })
 )

@@ -24,6 +24,13 @@ export const isConnectionFailure = (error: unknown): boolean => {
   return (code !== undefined && connectionCodes.test(code)) || connectionMessages.test(message)
 }
 
+const passingCodes = /^(40001|40P01|53...|55P03|57014)$/
+
+/** True when the same statement may well succeed a little later: the database is away, or was too busy, or refused to wait. */
+export const isPassingFailure = (error: unknown): boolean =>
+  isConnectionFailure(error) ||
+  (error instanceof SqlError.SqlError && passingCodes.test(field(error.cause, "code") ?? ""))
+
 /** Ends SQL and row-decoding errors at the repository: what no caller can mend is a defect. */
 export const orDefect = <A, E, R>(
   self: Effect.Effect<A, E | SqlError.SqlError | ParseResult.ParseError, R>

@@ -177,7 +177,10 @@ export class DirectUploads extends Effect.Service<DirectUploads>()("session/Dire
     /** The upload as it is, with URLs that hold anew. */
     const get = Effect.fn("DirectUploads.get")(
       function* (id: DirectUploadId, origin: string, from_part: number) {
-        return yield* shown(yield* existing(id), origin, from_part)
+        const row = yield* existing(id)
+        // The store does not tell when a part comes: who asks where to send one goes on.
+        if (store.direct !== undefined) yield* repo.keep(id)
+        return yield* shown(row, origin, from_part)
       },
       Effect.catchTags(trouble),
       write
@@ -229,8 +232,14 @@ export class DirectUploads extends Effect.Service<DirectUploads>()("session/Dire
         const row = yield* Effect.gen(function* () {
           const now = yield* open(yield* repo.lock(principal, id), id)
           if (now.status !== "OPEN") return now
-          yield* audit.record({ action: "upload.complete", resource: `upload/${id}`, after: { id, sha256, stored } })
-          return yield* repo.complete(principal, id, stored, sha256 ?? null)
+          // Parts that are files may have been put anew while nothing was locked.
+          const held = store.direct === undefined ? yield* joined(now, parts) : stored
+          yield* audit.record({
+            action: "upload.complete",
+            resource: `upload/${id}`,
+            after: { id, sha256, stored: held }
+          })
+          return yield* repo.complete(principal, id, held, sha256 ?? null)
         }).pipe(sql.withTransaction, orDefect)
         return yield* shown(row, origin)
       },
@@ -305,7 +314,7 @@ export class DirectUploads extends Effect.Service<DirectUploads>()("session/Dire
         const etag = hasher.digest("hex")
         yield* Effect.zipRight(writer.end, batch.commit)
         const stored = yield* Effect.gen(function* () {
-          yield* repo.hold(id)
+          const earlier = yield* repo.hold(id, number)
           const now = yield* repo.put(id, { number, path: folder + DIRECT_OBJECT, size_bytes, etag })
           if (now !== undefined) {
             yield* audit.recordSystem(org_id, {
@@ -314,11 +323,11 @@ export class DirectUploads extends Effect.Service<DirectUploads>()("session/Dire
               after: { number, etag }
             })
           }
-          return now
+          return { now, earlier }
         }).pipe(sql.withTransaction, orDefect)
-        const gone = stored === undefined ? folder : row.parts.find((part) => part.number === number)?.path
+        const gone = stored.now === undefined ? folder : stored.earlier
         if (gone !== undefined) yield* store.removePrefix(uploadPrefix(org_id, id) + gone.replace(/[^/]*$/, ""))
-        return stored === undefined ? yield* new UploadExpired({ id }) : etag
+        return stored.now === undefined ? yield* new UploadExpired({ id }) : etag
       }).pipe(Effect.scoped, Effect.catchTags(trouble))
     )
 

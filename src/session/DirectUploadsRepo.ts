@@ -70,9 +70,25 @@ export class DirectUploadsRepo extends Effect.Service<DirectUploadsRepo>()("sess
     const signed = (id: DirectUploadId) =>
       Rows.first(DirectRow, sql`select ${columns} from uploads where kind = 'direct' and id = ${id}`)
 
-    /** Within a transaction: whoever adds a part to the upload waits until it has ended. */
-    const hold = (id: DirectUploadId) =>
-      orDefect(Effect.asVoid(sql`select 1 from uploads where kind = 'direct' and id = ${id} for update`))
+    /** Within a transaction: whoever adds a part to the upload waits until it has ended. Answers where the part of the number is. */
+    const hold = (id: DirectUploadId, number: number) =>
+      Effect.map(
+        Rows.first(
+          Schema.Struct({ path: Schema.NullOr(Schema.String) }),
+          sql`select (select p->>'path' from jsonb_array_elements(parts) as p where (p->>'number')::int = ${number}) as path
+            from uploads where kind = 'direct' and id = ${id} for update`
+        ),
+        (row) => row?.path ?? undefined
+      )
+
+    /** Somebody goes on with it: it is kept for as long again. */
+    const keep = (id: DirectUploadId) =>
+      orDefect(
+        Effect.asVoid(
+          sql`update uploads set expires_at = now() + ${lifetime}::interval
+            where kind = 'direct' and id = ${id} and status = 'OPEN' and expires_at > now()`
+        )
+      )
 
     /**
      * Puts the part in the place of an earlier one of its number; undefined when the upload is open no more.
@@ -107,6 +123,6 @@ export class DirectUploadsRepo extends Effect.Service<DirectUploadsRepo>()("sess
     const remove = (principal: Principal, id: DirectUploadId) =>
       Rows.one(DirectRow, sql`delete from uploads where ${visible(principal)} and id = ${id} returning ${columns}`)
 
-    return { insert, find, lock, signed, hold, put, complete, remove } as const
+    return { insert, find, lock, signed, hold, keep, put, complete, remove } as const
   })
 }) {}

@@ -64,7 +64,8 @@ export class Redactor {
   }
 
   #text(text: string): string {
-    return redactText(text, this.#patterns, this.#count)
+    // Half of a surrogate pair, as a cut text ends with, could neither be sent nor be hashed.
+    return redactText(text.toWellFormed(), this.#patterns, this.#count)
   }
 
   #optional(text: string | null): string | null {

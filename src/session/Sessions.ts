@@ -69,7 +69,8 @@ export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
     const remove = Effect.fn("Sessions.delete")(function* (id: SessionId) {
       const principal = yield* CurrentPrincipal
       const removal = yield* Effect.gen(function* () {
-        if ((yield* repo.find(principal, id)) === undefined) return yield* sessionNotFound(id)
+        // Before its uploads, as a validation that ends takes them.
+        if (!(yield* repo.lock(principal, id))) return yield* sessionNotFound(id)
         yield* uploads.removeOf(id)
         const gone = yield* repo.remove(principal, id)
         if (gone === undefined) return yield* sessionNotFound(id)

@@ -203,6 +203,16 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
     const find = (tenant: Tenant, session_id: SessionId) =>
       Rows.first(Session, sql`select ${columns} from sessions where ${visible(tenant)} and id = ${session_id}`)
 
+    /** Within a transaction: nobody else changes or deletes the session until it has ended. False: there is none. */
+    const lock = (tenant: Tenant, session_id: SessionId) =>
+      Effect.map(
+        Rows.first(
+          Schema.Unknown,
+          sql`select 1 from sessions where ${visible(tenant)} and id = ${session_id} for update`
+        ),
+        (row) => row !== undefined
+      )
+
     const update = (
       tenant: Tenant,
       session_id: SessionId,
@@ -282,6 +292,7 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
       exists,
       list,
       find,
+      lock,
       update,
       remove,
       files,

@@ -78,10 +78,15 @@ export class Validation extends Effect.Service<Validation>()("session/Validation
       Effect.gen(function* () {
         const sink = yield* sinkOf(intake, source, alone)
         const hasher = source.sha256 === null ? undefined : new Bun.CryptoHasher("sha256")
+        let received = 0
         yield* Stream.runForEach(bytesOf(org_id, source), (chunk) => {
+          received += chunk.length
           hasher?.update(chunk)
           return sink.write(chunk)
         })
+        if (received !== source.length) {
+          return yield* wrong(nameOf(source), `of its ${source.length} bytes ${received} are left: upload it again`)
+        }
         if (hasher !== undefined && hasher.digest("hex") !== source.sha256) {
           return yield* wrong(nameOf(source), "its bytes have another SHA-256 than was said")
         }
@@ -124,7 +129,9 @@ export class Validation extends Effect.Service<Validation>()("session/Validation
           after: { id, errors }
         })
         metrics.refusedUploads.inc({ reason: "validation" })
-        return yield* released(attempt)
+        // In the same moment: whatever attempts have left goes, and no row speaks for it any more.
+        const left = yield* removals.note(org_id, sessionPrefix(org_id, id))
+        return [...(yield* released(attempt)), left]
       }).pipe(sql.withTransaction, orDefect)
 
     /** Reads all that was uploaded into the attempt's folder, and makes the session READY. */
@@ -188,10 +195,7 @@ export class Validation extends Effect.Service<Validation>()("session/Validation
       const { org_id, suite_id, attempt: number } = begun
       const attempt: Attempt = { id, org_id, suite_id, number, prefix: `${sessionPrefix(org_id, id)}${number}/` }
       const refusal = new SessionRejected({ detail, errors: [new Issue({ path: "", message: detail })] })
-      const removed = yield* reject(attempt, refusal)
-      yield* Effect.forEach([...removed, yield* removals.note(org_id, sessionPrefix(org_id, id))], removals.carryOut, {
-        discard: true
-      })
+      yield* Effect.forEach(yield* reject(attempt, refusal), removals.carryOut, { discard: true })
     })
 
     return { run, giveUp } as const

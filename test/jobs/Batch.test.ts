@@ -237,7 +237,7 @@ layer(TestServer.layer(), { excludeTestServices: true })("a batch of very many",
         )
         const waits = Effect.orDie(
           target.sql`select 1 from cluster_messages where entity_type = 'Workflow/ExampleBatch' and tag = 'activity'
-            and payload::jsonb->>'name' like '%wait 0'`
+            and payload::jsonb->>'name' like '%wait 0.0'`
         )
         expect(yield* eventually(waits, (found) => found.length > 0)).toHaveLength(1)
         yield* forgotten

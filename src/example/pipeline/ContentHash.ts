@@ -1,12 +1,22 @@
 import canonicalize from "canonicalize"
 import type { Message } from "../../domain/example/Message.ts"
 
-/** Arguments are JSON text: how it is written makes no other call. */
+/** What canonical JSON has no form for: numbers without end, halves of surrogate pairs. */
+const canonical = (value: unknown): string | undefined => {
+  try {
+    return canonicalize(value)
+  } catch {
+    return undefined
+  }
+}
+
+/** Arguments are JSON text: how it is written makes no other call, unless it holds what has no canonical form. */
 const parsed = (text: string): unknown => {
   try {
-    return JSON.parse(text)
+    const value: unknown = JSON.parse(text)
+    return canonical(value) === undefined ? text.toWellFormed() : value
   } catch {
-    return text
+    return text.toWellFormed()
   }
 }
 
@@ -31,5 +41,5 @@ export const contentHash = (messages: ReadonlyArray<Message>): string => {
     }))
     return { ...message, tool_calls }
   })
-  return new Bun.CryptoHasher("sha256").update(String(canonicalize(said))).digest("hex")
+  return new Bun.CryptoHasher("sha256").update(canonical(said) ?? JSON.stringify(said)).digest("hex")
 }

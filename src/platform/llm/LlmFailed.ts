@@ -66,10 +66,14 @@ export const filtered = new LlmFailed({
   usage: noUsage
 })
 
+const MAX_TOLD = 600
+
+const shortened = (text: string) => (text.length > MAX_TOLD ? `${text.slice(0, MAX_TOLD).toWellFormed()}…` : text)
+
 /** The failure with what its call used; what providers say may repeat the key, which is taken out. */
 export const told = (failure: LlmFailed, usage: LlmUsage, key: string | undefined) => {
   const { code, detail, fault, transient, retry_after_ms } = failure
-  const clean = (text: string) => (key === undefined ? text : text.replaceAll(key, "[redacted]"))
+  const clean = (text: string) => shortened(key === undefined ? text : text.replaceAll(key, "[redacted]"))
   return new LlmFailed({
     code,
     detail: clean(detail),
@@ -102,13 +106,14 @@ export const retryAfter = (
   return Number.isNaN(at) ? undefined : Math.max(0, at - now)
 }
 
-const short = (text: string) => (text.length > 300 ? `${text.slice(0, 300).toWellFormed()}…` : text)
+/** Cut later, once the key was taken out: a part of it would not be found. */
+const bounded = (text: string) => (text.length > 2000 ? `${text.slice(0, 2000).toWellFormed()}…` : text)
 
 /** What a provider's error body says, in whatever shape. */
 const said = (body: string | undefined): string => {
   const found = /"message"\s*:\s*"((?:[^"\\]|\\.)*)"/.exec(body ?? "")
   const text = found?.[1] ?? body ?? ""
-  return text.trim() === "" || text === "undefined" ? "" : ` and says ${JSON.stringify(short(text.trim()))}`
+  return text.trim() === "" || text === "undefined" ? "" : ` and says ${JSON.stringify(bounded(text.trim()))}`
 }
 
 const ofStatus = (model: string, status: number, headers: Readonly<Record<string, string>>, body?: string) => {
@@ -164,13 +169,13 @@ export const fromAiError = (model: string, error: AiError): LlmFailed => {
         ? ofStatus(model, error.response.status, error.response.headers, error.body)
         : invalidOutput(error.description ?? "it is no JSON of the provider's protocol")
     case "HttpRequestError":
-      return unavailable(`cannot be reached or broke off (${short(reasonOf(error))})`)
+      return unavailable(`cannot be reached or broke off (${bounded(reasonOf(error))})`)
     case "MalformedInput":
-      return permanent("provider_rejected_request", short(error.description ?? "the request cannot be written"))
+      return permanent("provider_rejected_request", bounded(error.description ?? "the request cannot be written"))
     case "MalformedOutput":
-      return invalidOutput(short(causeOf(error.cause) ?? error.description ?? "it does not fit its schema"))
+      return invalidOutput(bounded(causeOf(error.cause) ?? error.description ?? "it does not fit its schema"))
     case "UnknownError":
-      return unavailable(`failed (${short(error.description ?? "no reason given")})`)
+      return unavailable(`failed (${bounded(error.description ?? "no reason given")})`)
   }
 }
 

@@ -54,7 +54,8 @@ export const llmHttpClient = Effect.map(HttpClient.HttpClient, (client) =>
       response.pipe(Effect.provideService(FetchHttpClient.RequestInit, requestInit), Effect.flatMap(whole))
     ),
     HttpClient.filterStatusOk,
-    // What this service traces is nobody else's business.
+    // What this service traces is nobody else's business; nor do providers' keys belong into its spans.
+    HttpClient.withTracerDisabledWhen(() => true),
     HttpClient.withTracerPropagation(false)
   )
 )
