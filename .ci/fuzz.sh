@@ -57,7 +57,12 @@ PY
 # The key that all of it runs with may not be revoked, or made to expire, on the way. What is valid
 # by its schema may still be refused for its content (a cursor, an archive), so that is not checked.
 cd "$work"
+# Some Pythons fail inside the tool, at random ("AST constructor recursion depth mismatch"): no finding.
 fuzz() {
+  run "$@" 2>&1 | tee out && return
+  if grep -q "= FAILURES =" out || ! grep -q "AST constructor recursion depth" out; then return 1; fi
+}
+run() {
   SCHEMATHESIS_HOOKS=hooks schemathesis --config-file schemathesis.toml run "$address/openapi.json" \
     --exclude-operation-id api_keys.revoke --exclude-operation-id api_keys.update \
     --max-examples 50 --workers 2 --request-timeout 10 --seed "${FUZZ_SEED:-1}" --continue-on-failure --warnings off "$@"
