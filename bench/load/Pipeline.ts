@@ -1,6 +1,6 @@
 // One pass over a recording in memory: `bun bench/load/Pipeline.ts <options as JSON>` prints its MB/s.
 import { readdirSync, readFileSync } from "node:fs"
-import { Effect, Stream } from "effect"
+import { Chunk, Effect, Option, Stream } from "effect"
 import type { TimelineEvent } from "../../src/domain/session/Timeline.ts"
 import { lexical } from "../../src/example/pipeline/Lexical.ts"
 import { recognise } from "../../src/example/Recognise.ts"
@@ -68,10 +68,13 @@ function* timeline(): Generator<ReadonlyArray<TimelineEvent>> {
 
 const pipeline = async () => {
   let events = 0
-  const counted = Stream.fromIterable(timeline()).pipe(
-    Stream.flatMap((chunk) => {
-      events += chunk.length
-      return Stream.fromIterable(chunk)
+  const chunks = timeline()
+  const counted = Stream.repeatEffectChunkOption(
+    Effect.suspend(() => {
+      const { done, value } = chunks.next()
+      if (done === true) return Effect.fail(Option.none())
+      events += value.length
+      return Effect.succeed(Chunk.unsafeFromArray([...value]))
     })
   )
   const { steps } = await Effect.runPromise(recognise(lexical, actions, counted))

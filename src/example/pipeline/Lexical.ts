@@ -31,20 +31,41 @@ const knownOf = (action: ActionSurface): Known => {
 const rarity = (all: ReadonlyArray<Known>): ((word: string) => number) => {
   const counts = new Map<string, number>()
   for (const known of all) for (const word of known.all) counts.set(word, (counts.get(word) ?? 0) + 1)
-  return (word) => Math.log(1 + all.length / Math.max(1, counts.get(word) ?? 1))
+  const logs = new Map([...counts].map(([word, count]) => [word, Math.log(1 + all.length / count)]))
+  const alone = Math.log(1 + all.length)
+  return (word) => logs.get(word) ?? alone
+}
+
+/** What was seen of one deed, in the forms that every action is held against. */
+interface Seen {
+  readonly weights: Weights
+  readonly label: ReadonlyArray<string>
+  /** It tells of some verb. */
+  readonly hasVerb: boolean
+}
+
+const seenOf = (weights: Weights, label: ReadonlyArray<string>): Seen => {
+  let hasVerb = false
+  for (const [word, weight] of weights) if (weight >= 0.5 && isVerb(word)) hasVerb = true
+  return { weights, label, hasVerb }
 }
 
 /** How well what was seen fits an action, 0 to 1. */
-const fits = (known: Known, seen: Weights, label: ReadonlyArray<string>, idf: (word: string) => number): number => {
-  const total = known.name.reduce((sum, word) => sum + idf(word), 0)
+const fits = (known: Known, { weights, label, hasVerb }: Seen, idf: (word: string) => number): number => {
+  let total = 0
+  let found = 0
+  for (const word of known.name) {
+    const weight = idf(word)
+    total += weight
+    found += weight * (weights.get(word) ?? 0)
+  }
   if (total === 0) return 0
-  const named = known.name.reduce((sum, word) => sum + idf(word) * (seen.get(word) ?? 0), 0) / total
+  const named = found / total
   const explained = label.length === 0 ? named : coverage(label, known.all)
-  const parameters = coverage(known.parameters, new Set(seen.keys()))
+  const parameters = coverage(known.parameters, weights)
   const score = 0.7 * named + 0.2 * explained + 0.1 * Math.min(1, 2 * parameters)
-  if (known.verbs.length === 0 || known.verbs.some((verb) => (seen.get(verb) ?? 0) >= 0.5)) return score
-  const another = [...seen].some(([word, weight]) => weight >= 0.5 && isVerb(word))
-  return score * (another ? 0.5 : 0.75)
+  if (known.verbs.length === 0 || known.verbs.some((verb) => (weights.get(verb) ?? 0) >= 0.5)) return score
+  return score * (hasVerb ? 0.5 : 0.75)
 }
 
 /** Below this a fit is chance. */
@@ -136,10 +157,10 @@ class LexicalRecognition {
 
   #recognise(trigger: Episode): Found | undefined {
     const evidence = triggerEvidence(trigger)
-    const seen = withFields(evidence, this.#fields)
     const label = tokens(trigger.target?.name ?? trigger.target?.text ?? "")
+    const seen = seenOf(withFields(evidence, this.#fields), label)
     const scored = this.#known
-      .map((known) => ({ known, score: fits(known, seen, label, this.#idf) }))
+      .map((known) => ({ known, score: fits(known, seen, this.#idf) }))
       .sort((a, b) => b.score - a.score || (a.known.action.name < b.known.action.name ? -1 : 1))
     const [best, second] = scored
     if (best === undefined || best.score < enough) return undefined

@@ -122,5 +122,12 @@ export const tokens = (text: string): ReadonlyArray<string> => {
 }
 
 /** The share of `wanted` that is among `given`, 0 to 1; 0 when nothing is wanted. */
-export const coverage = (wanted: ReadonlyArray<string>, given: ReadonlySet<string>): number =>
-  wanted.length === 0 ? 0 : wanted.filter((token) => given.has(token)).length / wanted.length
+export const coverage = (
+  wanted: ReadonlyArray<string>,
+  given: { readonly has: (token: string) => boolean }
+): number => {
+  if (wanted.length === 0) return 0
+  let count = 0
+  for (const token of wanted) if (given.has(token)) count += 1
+  return count / wanted.length
+}
