@@ -2,6 +2,7 @@ import { DurableClock } from "@effect/workflow"
 import { Effect, Schema } from "effect"
 import { ExampleBatchWorkflow } from "../domain/example/ExampleBatchWorkflow.ts"
 import { Advanced, BatchRuns } from "../example/BatchRuns.ts"
+import { insisting } from "./Insisting.ts"
 import { stages } from "./Stages.ts"
 
 /** With so many of its examples under way, a job waits before it begins more. */
@@ -25,7 +26,7 @@ export const layer = ExampleBatchWorkflow.toLayer((run) =>
       yield* stage("finish", Schema.Void, runs.finish(run))
     })
     yield* Effect.catchTag(made, "StageFailed", (failure) =>
-      Effect.ignore(stage("fail", Schema.Void, runs.fail(run, failure)))
+      Effect.ignore(stage("fail", Schema.Void, insisting(runs.fail(run, failure))))
     )
   })
 )

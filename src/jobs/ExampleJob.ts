@@ -1,6 +1,7 @@
 import { Effect, Schema } from "effect"
 import { ExampleWorkflow } from "../domain/example/ExampleWorkflow.ts"
 import { Classified, ExampleRuns, Written } from "../example/ExampleRuns.ts"
+import { insisting } from "./Insisting.ts"
 import { stages } from "./Stages.ts"
 
 /** Carries out {@link ExampleWorkflow}; a killed one goes on at the stage it was in. */
@@ -16,7 +17,7 @@ export const layer = ExampleWorkflow.toLayer((run) =>
       yield* stage("record", Schema.Void, runs.record(run, written))
     })
     yield* Effect.catchTag(made, "StageFailed", (failure) =>
-      Effect.ignore(stage("fail", Schema.Void, runs.fail(run, failure)))
+      Effect.ignore(stage("fail", Schema.Void, insisting(runs.fail(run, failure))))
     )
   })
 )

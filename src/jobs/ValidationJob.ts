@@ -4,6 +4,7 @@ import { Unavailable } from "../domain/Errors.ts"
 import { ValidationWorkflow } from "../domain/session/ValidationWorkflow.ts"
 import { isPassingFailure } from "../platform/SqlFailure.ts"
 import { Validation } from "../session/Validation.ts"
+import { insisting } from "./Insisting.ts"
 
 /** How long a validation waits for a database or a store that is away. */
 const patience = Schedule.exponential("250 millis").pipe(
@@ -46,17 +47,8 @@ export const layer = ValidationWorkflow.toLayer(({ session_id }) =>
       Effect.retry({ times: 2, schedule: Schedule.exponential("2 seconds"), while: Cause.isDie }),
       Effect.unsandbox
     )
-    // Nothing stays VALIDATING: this goes on until it is written.
-    const insisting = (detail: string) =>
-      validation
-        .giveUp(session_id, detail)
-        .pipe(
-          Effect.sandbox,
-          Effect.retry({ schedule: Schedule.spaced("30 seconds"), while: (cause) => !Cause.isInterrupted(cause) }),
-          Effect.unsandbox
-        )
     yield* Effect.catchTag(activity("validate", patient), "ValidationFailed", ({ detail }) =>
-      Effect.ignore(activity("give-up", insisting(detail)))
+      Effect.ignore(activity("give-up", insisting(validation.giveUp(session_id, detail))))
     )
   })
 )
