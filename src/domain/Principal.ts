@@ -7,6 +7,12 @@ export type Role = typeof Role.Type
 
 export const Scope = Schema.Literal(
   "*",
+  "a2p:use",
+  "agents:read",
+  "agents:write",
+  "audit:read",
+  "bridge:use",
+  "chat:use",
   "examples:read",
   "examples:write",
   "keys:manage",
@@ -14,6 +20,8 @@ export const Scope = Schema.Literal(
   "maps:write",
   "models:read",
   "models:write",
+  "organizations:read",
+  "organizations:write",
   "servers:read",
   "servers:write",
   "sessions:read",
@@ -21,11 +29,16 @@ export const Scope = Schema.Literal(
   "suites:read",
   "suites:write",
   "system:read",
-  "users:read"
+  "users:read",
+  "users:write"
 ).annotations({ identifier: "Scope", description: "`*` stands for everything that the role allows" })
 export type Scope = typeof Scope.Type
 
-export const AuthMethod = Schema.Literal("api_key").annotations({ identifier: "AuthMethod" })
+/** How the caller proved who it is. */
+export const AuthMethod = Schema.Literal("api_key", "client_secret", "access_token", "oidc", "better_auth").annotations(
+  { identifier: "AuthMethod" }
+)
+export type AuthMethod = typeof AuthMethod.Type
 
 /** Who acts, for which organization, and how far. Every service call happens on behalf of one. */
 export class Principal extends Schema.Class<Principal>("Principal")({
@@ -49,6 +62,8 @@ const viewer: ReadonlyArray<Scope> = [
   "servers:read",
   "maps:read",
   "models:read",
+  "agents:read",
+  "organizations:read",
   "users:read",
   "system:read"
 ]
@@ -60,11 +75,16 @@ const member: ReadonlyArray<Scope> = [
   "servers:write",
   "maps:write",
   "models:write",
-  "keys:manage"
+  "keys:manage",
+  "a2p:use",
+  "bridge:use",
+  "chat:use"
 ]
+/** Who runs the organization: its people, its agents, what was done in it. */
+const admin: ReadonlyArray<Scope> = [...member, "agents:write", "audit:read", "organizations:write", "users:write"]
 
 /** The most that a role can hold; a key's scopes are cut down to this at each request. */
-const roleScopes: Record<Role, ReadonlyArray<Scope>> = { viewer, member, admin: member, owner: member }
+const roleScopes: Record<Role, ReadonlyArray<Scope>> = { viewer, member, admin, owner: admin }
 
 /** True when the principal's key names the scope (or `*`) and its role allows it. */
 export const holds = (principal: Principal, scope: Scope): boolean =>

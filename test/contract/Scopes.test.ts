@@ -26,8 +26,12 @@ const named = ({ method, path }: Endpoint) => `${method} ${path}`
 
 const concrete = Scope.literals.filter((scope) => scope !== "*")
 
+/** What belongs to those who run the organization. */
+const forAdmins: ReadonlyArray<Scope> = ["agents:write", "audit:read", "organizations:write", "users:write"]
+
 /** What a role may not do, whatever its key says. */
-const isBeyond = (role: Role, scope: Scope): boolean => role === "viewer" && !scope.endsWith(":read")
+const isBeyond = (role: Role, scope: Scope): boolean =>
+  (role === "viewer" && !scope.endsWith(":read")) || (forAdmins.includes(scope) && !["admin", "owner"].includes(role))
 
 const problem = ({ json }: Answer) => Object(json)
 
