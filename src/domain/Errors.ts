@@ -126,3 +126,14 @@ export class InternalError extends Schema.TaggedError<InternalError>("InternalEr
     return this.detail
   }
 }
+
+/** A server that the service asked on the caller's behalf refused, failed or did not answer. */
+export class UpstreamFailed extends Schema.TaggedError<UpstreamFailed>("UpstreamFailed")(
+  "UpstreamFailed",
+  { detail: Schema.String },
+  problem(502, "upstream_error", "A server behind this one failed")
+) {
+  override get message() {
+    return this.detail
+  }
+}

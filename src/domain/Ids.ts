@@ -71,3 +71,6 @@ export type JobId = typeof JobId.Type
 
 export const AuditEntryId = id("AuditEntryId")
 export type AuditEntryId = typeof AuditEntryId.Type
+
+export const TokenFamilyId = id("TokenFamilyId")
+export type TokenFamilyId = typeof TokenFamilyId.Type

@@ -1,96 +1,160 @@
-import { Cache, Duration, Effect, Exit, Schedule } from "effect"
-import { BadRequest, Unauthorized } from "../domain/Errors.ts"
+import { Duration, Effect, Schedule } from "effect"
+import { type BadRequest, Forbidden, Unauthorized, Unavailable, type UpstreamFailed } from "../domain/Errors.ts"
 import type { ApiKeyId } from "../domain/Ids.ts"
-import { Principal } from "../domain/Principal.ts"
+import { Principal, Scope } from "../domain/Principal.ts"
+import { AccessTokens } from "./AccessTokens.ts"
+import { AgentsRepo } from "./AgentsRepo.ts"
 import { ApiKeysRepo, type KeyOwner } from "./ApiKeysRepo.ts"
+import { type Credential, presentedCredential, type RequestHeaders } from "./Credentials.ts"
+import { ForeignTokens } from "./ForeignTokens.ts"
 import * as KeyFormat from "./KeyFormat.ts"
+import { Logins, wantedOrganization } from "./Logins.ts"
+import type { Person } from "./Person.ts"
+import { type Found, remembering } from "./Remembered.ts"
+import { issuedBy } from "./ServiceAddress.ts"
+import { TokensRepo } from "./TokensRepo.ts"
 
-/** The headers of a request, by lower-case name. */
-export type RequestHeaders = Readonly<Record<string, string | undefined>>
+/** Why a request is not let in. */
+export type AuthenticationFailure = Unauthorized | BadRequest | Forbidden | Unavailable | UpstreamFailed
 
-// Another node's revocation is seen after this long at the latest.
-const remembered = Duration.seconds(4)
-const known = 20_000
 const touchEvery = Duration.seconds(10)
 
-/** The one API key that a request carries. Two different credentials are a 400. */
-export const presentedKey = (headers: RequestHeaders): Effect.Effect<string, Unauthorized | BadRequest> => {
-  const { authorization } = headers
-  const bearer = authorization === undefined ? undefined : /^bearer +(\S+) *$/i.exec(authorization)?.[1]
-  if (authorization !== undefined && bearer === undefined) {
-    return Effect.fail(new Unauthorized({ detail: "Authorization must be `Bearer <API key>`" }))
-  }
-  // A header that is sent twice arrives as one, its values joined.
-  const sent = [headers["x-api-key"], headers["api-key"], bearer].filter((value) => value !== undefined)
-  const given = new Set(sent.some((value) => value.includes(",")) ? sent.flatMap((value) => value.split(/, */)) : sent)
-  if (given.size > 1) return Effect.fail(new BadRequest({ detail: "the request carries two different credentials" }))
-  const [key] = given
-  return key === undefined
-    ? Effect.fail(new Unauthorized({ detail: "send an API key as `X-API-Key: tp_…` or `Authorization: Bearer tp_…`" }))
-    : Effect.succeed(key)
-}
+const unknownKey = new Unauthorized({ detail: "the API key is unknown, expired or revoked" })
 
-/** What is known of a key for a while. */
-interface Remembered {
-  readonly principal: Principal
-  readonly expires_at: number
-  /** When the database has to be asked again. */
-  readonly until: number
-}
+const notOurKey = new Unauthorized({ detail: "this is not an API key of this service" })
 
-const toPrincipal = (key: KeyOwner) =>
-  new Principal(
-    {
-      org_id: key.org_id,
-      user_id: key.user_id,
-      agent_id: null,
-      role: key.role,
-      scopes: key.scopes,
-      suite_ids: key.suite_ids,
-      key_id: key.id,
-      auth_method: "api_key"
-    },
-    { disableValidation: true }
-  )
+const unknownClient = new Unauthorized({ detail: "the client id or its secret is wrong, or the agent is disabled" })
+
+const revokedToken = new Unauthorized({ detail: "the access token was revoked, or its owner is not a member any more" })
+
+const elsewhere = new Forbidden({ detail: "this credential acts in its own organization, which is not the one that X-Org-Id names" })
+
+const noSecrets = new Unavailable({ detail: "the keys of access tokens cannot be read now; try again", retry_after_s: 2 })
+
+/** A principal whose parts were checked where they were read. */
+const principal = (parts: ConstructorParameters<typeof Principal>[0]) => new Principal(parts, { disableValidation: true })
+
+const ofKey = (key: KeyOwner): Found => ({
+  principal: principal({
+    org_id: key.org_id,
+    user_id: key.user_id,
+    agent_id: key.agent_id,
+    role: key.role,
+    scopes: key.scopes,
+    suite_ids: key.suite_ids,
+    key_id: key.id,
+    auth_method: "api_key"
+  }),
+  expires_at: key.expires_at === null ? Number.POSITIVE_INFINITY : key.expires_at.epochMillis
+})
+
+/** Scopes of this service that the issuer put into the token; without any the token stands for its whole person. */
+const scopesOf = ({ scope }: Person): ReadonlyArray<Scope> => {
+  const named = scope?.split(" ") ?? []
+  const ours = Scope.literals.filter((one) => named.includes(one))
+  return ours.length > 0 ? ours : ["*"]
+}
 
 /** Turns credentials into principals. One plain function, for every protocol alike. */
 export class Authenticator extends Effect.Service<Authenticator>()("identity/Authenticator", {
-  dependencies: [ApiKeysRepo.Default],
+  dependencies: [
+    ApiKeysRepo.Default,
+    AgentsRepo.Default,
+    TokensRepo.Default,
+    AccessTokens.Default,
+    ForeignTokens.Default,
+    Logins.Default
+  ],
   scoped: Effect.gen(function* () {
-    const repo = yield* ApiKeysRepo
+    const keys = yield* ApiKeysRepo
+    const agents = yield* AgentsRepo
+    const tokens = yield* TokensRepo
+    const accessTokens = yield* AccessTokens
+    const foreign = yield* ForeignTokens
+    const logins = yield* Logins
     const clock = yield* Effect.clock
     const used = new Map<ApiKeyId, number>()
-    // Before the cache, because nearly every request ends here, and a cache's look-up costs more than all else.
-    const recent = new Map<string, Remembered>()
-    let forgotten = 0
 
-    const lookup = (hash: string) =>
-      Effect.suspend(() => {
-        const before = forgotten
-        const until = clock.unsafeCurrentTimeMillis() + Duration.toMillis(remembered)
-        return Effect.map(repo.byHash(hash), (key) => {
-          if (key === undefined) return undefined
-          const expires_at = key.expires_at === null ? Number.POSITIVE_INFINITY : key.expires_at.epochMillis
-          const found: Remembered = { principal: toPrincipal(key), expires_at, until }
-          if (recent.size >= known) recent.clear()
-          // A key that was changed while it was looked up may have been read as it was.
-          if (before === forgotten) recent.set(hash, found)
-          return found
-        })
+    const byKey = yield* remembering(20_000, (hash) =>
+      Effect.map(keys.byHash(hash), (key) => (key === undefined ? undefined : ofKey(key)))
+    )
+
+    const byClient = yield* remembering(5_000, (presented) =>
+      Effect.gen(function* () {
+        const [client_id = "", hash = ""] = presented.split("\n")
+        const agent = yield* agents.byClientId(client_id)
+        if (agent === undefined || agent.status !== "active") return undefined
+        const overlap = agent.previous_secret_until?.epochMillis ?? 0
+        const isNow = KeyFormat.isSame(hash, agent.secret_hash)
+        const isBefore = agent.previous_secret_hash !== null && KeyFormat.isSame(hash, agent.previous_secret_hash)
+        if (!isNow && !isBefore) return undefined
+        return {
+          principal: principal({
+            org_id: agent.org_id,
+            user_id: null,
+            agent_id: agent.id,
+            role: null,
+            scopes: agent.scopes,
+            suite_ids: null,
+            key_id: null,
+            auth_method: "client_secret"
+          }),
+          expires_at: isNow ? Number.POSITIVE_INFINITY : overlap
+        }
+      })
+    )
+
+    const own = (token: string) =>
+      Effect.gen(function* () {
+        const { org_id, user_id, agent_id, family_id, expires_at } = yield* accessTokens.verify(token)
+        const holder = yield* tokens.holder(family_id, org_id)
+        if (holder === undefined) return yield* revokedToken
+        const { role, scopes } = holder
+        return {
+          principal: principal({
+            org_id,
+            user_id,
+            agent_id,
+            role,
+            scopes,
+            suite_ids: null,
+            key_id: null,
+            auth_method: "access_token"
+          }),
+          expires_at
+        }
       })
 
-    // Many requests that miss at once ask the database once.
-    const cache = yield* Cache.makeWith({
-      capacity: known,
-      lookup,
-      // A failure of the database is nobody's credential: it is asked again at once.
-      timeToLive: (exit) => (Exit.isSuccess(exit) ? remembered : Duration.zero)
+    const others = (token: string, wanted: string | undefined) =>
+      Effect.gen(function* () {
+        const { person, auth_method, expires_at } = yield* foreign.verify(token)
+        const { org_id, user_id, role } = yield* logins.membership(person, wanted)
+        return {
+          principal: principal({
+            org_id,
+            user_id,
+            agent_id: null,
+            role,
+            scopes: scopesOf(person),
+            suite_ids: null,
+            key_id: null,
+            auth_method
+          }),
+          expires_at
+        }
+      })
+
+    const byToken = yield* remembering(5_000, (presented) => {
+      const [token = "", wanted] = presented.split("\n")
+      return (issuedBy(token, accessTokens.issuer) ? own(token) : others(token, wanted)).pipe(
+        Effect.catchTag("SecretStoreFailed", () => Effect.fail(noSecrets))
+      )
     })
 
     const flush = Effect.suspend(() => {
       const batch = [...used].map(([id, at]) => ({ id, at: new Date(at) }))
       used.clear()
-      return batch.length === 0 ? Effect.void : repo.touch(batch)
+      return batch.length === 0 ? Effect.void : keys.touch(batch)
     })
     const flushed = Effect.catchAllDefect(flush, (defect) =>
       Effect.logWarning("could not note when keys were used", defect)
@@ -98,33 +162,52 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     yield* Effect.forkScoped(Effect.repeat(flushed, Schedule.spaced(touchEvery)))
     yield* Effect.addFinalizer(() => flushed)
 
-    const refused = new Unauthorized({ detail: "the API key is unknown, expired or revoked" })
-
-    const admit = (found: Remembered | undefined, now: number): Effect.Effect<Principal, Unauthorized> => {
+    const admit = (found: Found | undefined, wanted: string | undefined, refused: Unauthorized) => {
+      const now = clock.unsafeCurrentTimeMillis()
       if (found === undefined || found.expires_at <= now) return Effect.fail(refused)
-      if (found.principal.key_id !== null) used.set(found.principal.key_id, now)
+      const { key_id, org_id } = found.principal
+      if (wanted !== undefined && wanted !== org_id) return Effect.fail(elsewhere)
+      if (key_id !== null) used.set(key_id, now)
       return Effect.succeed(found.principal)
     }
 
-    const authenticate = (headers: RequestHeaders): Effect.Effect<Principal, Unauthorized | BadRequest> =>
-      Effect.flatMap(presentedKey(headers), (key) => {
-        const hash = KeyFormat.hash(key)
-        const now = clock.unsafeCurrentTimeMillis()
-        const found = recent.get(hash)
-        if (found !== undefined && found.until > now) return admit(found, now)
-        return KeyFormat.isWellFormed(key)
-          ? Effect.flatMap(cache.get(hash), (read) => admit(read, clock.unsafeCurrentTimeMillis()))
-          : Effect.fail(new Unauthorized({ detail: "this is not an API key of this service" }))
-      })
+    const identify = (
+      credential: Credential,
+      wanted: string | undefined
+    ): Effect.Effect<Principal, AuthenticationFailure> => {
+      switch (credential.kind) {
+        case "api_key": {
+          const hash = KeyFormat.hash(credential.key)
+          const known = byKey.peek(hash)
+          if (known !== undefined) return admit(known, wanted, unknownKey)
+          if (!KeyFormat.isWellFormed(credential.key)) return Effect.fail(notOurKey)
+          return Effect.flatMap(byKey.get(hash), (found) => admit(found, wanted, unknownKey))
+        }
+        case "client_secret": {
+          const presented = `${credential.client_id}\n${KeyFormat.hash(credential.secret)}`
+          return Effect.flatMap(byClient.get(presented), (found) => admit(found, wanted, unknownClient))
+        }
+        case "token": {
+          const presented = wanted === undefined ? credential.token : `${credential.token}\n${wanted}`
+          const expired = new Unauthorized({ detail: "the access token has expired" })
+          return Effect.flatMap(byToken.get(presented), (found) => admit(found, wanted, expired))
+        }
+      }
+    }
 
-    /** Makes a change of a key take effect on this node at once. */
-    const forget = (hash: string) =>
-      Effect.suspend(() => {
-        forgotten += 1
-        recent.delete(hash)
-        return cache.invalidate(hash)
-      })
+    /** Who sends a request with these headers. */
+    const authenticate = (headers: RequestHeaders): Effect.Effect<Principal, AuthenticationFailure> =>
+      Effect.flatMap(presentedCredential(headers), (credential) => identify(credential, wantedOrganization(headers)))
 
-    return { authenticate, forget } as const
+    return {
+      authenticate,
+      identify,
+      /** Makes a change of a key take effect on this node at once. */
+      forget: byKey.forget,
+      /** Makes a change of agents take effect on this node at once. */
+      forgetAgents: Effect.zipRight(byClient.forgetAll, Effect.zipRight(byKey.forgetAll, byToken.forgetAll)),
+      /** Makes a change of logins or memberships take effect on this node at once. */
+      forgetTokens: byToken.forgetAll
+    } as const
   })
 }) {}

@@ -66,7 +66,8 @@ const units: Record<string, number> = {
   TIB: 1024 ** 4
 }
 
-const checked = <A>(name: string, expected: string, parse: (text: string) => A | undefined): Config.Config<A> =>
+/** A text that has to parse; `expected` says what would. */
+export const checked = <A>(name: string, expected: string, parse: (text: string) => A | undefined): Config.Config<A> =>
   Config.mapOrFail(Config.nonEmptyString(name), (text) => {
     const value = parse(text.trim())
     return value === undefined

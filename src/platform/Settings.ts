@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { Config, ConfigError, ConfigProvider, Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import * as Setting from "./Setting.ts"
+import { login } from "./settings/LoginSettings.ts"
 
 const { setting, optional, secret } = Setting
 
@@ -295,6 +296,7 @@ const all = Config.all({
   jobs,
   llm,
   egress,
+  login,
   observability
 })
 
@@ -348,14 +350,27 @@ const unsafe = (values: Values): ReadonlyArray<string> => {
   return [
     ...(values.server.cors_origins.includes("*")
       ? ["CORS_ORIGINS: `*` is refused in production: name the origins"]
-      : [])
+      : []),
+    ...(["oidc_discovery_url", "better_auth_url"] as const)
+      .filter((name) => values.login[name]?.startsWith("http://"))
+      .map((name) => `${name.toUpperCase()}: https:// is needed in production, as keys are fetched from there`)
   ]
 }
 
-const incomplete = ({ llm }: Values): ReadonlyArray<string> =>
-  llm.provider === undefined && (llm.api_key !== undefined || llm.base_url !== undefined)
+const isSeed = (seed: string) => seed.trim().length >= 32
+
+/** What is set, and lacks what it needs. */
+const incomplete = ({ llm, login }: Values): ReadonlyArray<string> => [
+  ...(llm.provider === undefined && (llm.api_key !== undefined || llm.base_url !== undefined)
     ? ["LLM_PROVIDER: name it, as LLM_API_KEY or LLM_BASE_URL is set: openai, anthropic, google, azure or custom"]
-    : []
+    : []),
+  ...(login.oidc_discovery_url !== undefined && login.oidc_client_id === undefined
+    ? ["OIDC_CLIENT_ID: name the client, as OIDC_DISCOVERY_URL is set"]
+    : []),
+  ...(login.jwt_secret_key !== undefined && !Redacted.value(login.jwt_secret_key).split(",").every(isSeed)
+    ? ["JWT_SECRET_KEY: expected 32 characters or more, or two such seeds as `new,old`"]
+    : [])
+]
 
 /**
  * Decodes an environment whole: every problem is in the one error.
@@ -387,7 +402,11 @@ const prefixes = [
   "BOOTSTRAP_",
   "REDACT_",
   "WORKER_",
-  "LLM_"
+  "LLM_",
+  "OIDC_",
+  "BETTER_AUTH_",
+  "AUTH_",
+  "JWT_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */

@@ -1,0 +1,25 @@
+import { Predicate } from "effect"
+import type { Values } from "../platform/Settings.ts"
+
+/** The address under which callers know this service, without a slash at its end. */
+export const publicUrl = ({ server: { public_url, host, port } }: Values): string =>
+  (public_url ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`).replace(/\/+$/, "")
+
+/** What the audience of a foreign access token must be: as configured, or this service or one of its MCP endpoints. */
+export const audiences = (values: Values): ReadonlyArray<string> => {
+  const here = publicUrl(values)
+  return values.login.oidc_audience === undefined
+    ? [here, `${here}/`, `${here}/mcp`, `${here}/bridge/mcp`, `${here}/bridge/sse`]
+    : [values.login.oidc_audience]
+}
+
+/** True when a JWT claims to be of this issuer; what it claims is not verified. */
+export const issuedBy = (token: string, issuer: string): boolean => {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString("utf8"))
+    return Predicate.hasProperty(claims, "iss") && claims.iss === issuer
+  } catch {
+    // No JSON: then it is nobody's.
+    return false
+  }
+}
