@@ -18,6 +18,9 @@ import * as Probes from "./http/Probes.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
 import { Bootstrap } from "./identity/Bootstrap.ts"
+import { ForeignTokens } from "./identity/ForeignTokens.ts"
+import { SigningKeys } from "./identity/SigningKeys.ts"
+import { Tokens } from "./identity/Tokens.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
@@ -39,6 +42,9 @@ const jobs = Layer.unwrapEffect(
 
 const services = Layer.mergeAll(
   Authenticator.Default,
+  ForeignTokens.Default,
+  SigningKeys.Default,
+  Tokens.Default,
   ApiKeys.Default,
   Users.Default,
   Suites.Default,

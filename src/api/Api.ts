@@ -14,6 +14,7 @@ import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
+import { AuthApi } from "./AuthApi.ts"
 import { DirectUploadsApi, UploadPartsApi } from "./DirectUploadsApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
@@ -31,6 +32,7 @@ import { version } from "./Version.ts"
 class Contract extends HttpApi.make("tracepipe")
   .add(SystemApi)
   .add(UsersApi)
+  .add(AuthApi)
   .add(ApiKeysApi)
   .add(SuitesApi)
   .add(ActionsApi)

@@ -5,6 +5,7 @@ import * as ActionsHttp from "./ActionsHttp.ts"
 import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
 import * as Authentication from "./Authentication.ts"
+import * as AuthHttp from "./AuthHttp.ts"
 import * as DirectUploadsHttp from "./DirectUploadsHttp.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
 import * as JobsHttp from "./JobsHttp.ts"
@@ -24,6 +25,7 @@ import * as UsersHttp from "./UsersHttp.ts"
 const groups = Layer.mergeAll(
   SystemHttp.layer,
   UsersHttp.layer,
+  AuthHttp.layer,
   ApiKeysHttp.layer,
   SuitesHttp.layer,
   ActionsHttp.layer,

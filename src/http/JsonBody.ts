@@ -53,7 +53,12 @@ const readable = /^application\/(?:(?:[\w.-]+\+)?json|x-www-form-urlencoded)\s*(
 const refused = (type: string) =>
   new UnsupportedMediaType({ detail: `the body is ${JSON.stringify(type)}; application/json is read here` })
 
-const text = (request: HttpServerRequest.HttpServerRequest) => {
+const text = (
+  request: HttpServerRequest.HttpServerRequest
+): Effect.Effect<
+  string,
+  BadRequest | RequestTimeout | PayloadTooLarge | UnsupportedMediaType | HttpServerError.RequestError
+> => {
   const type = request.headers["content-type"]
   if (type !== undefined && !readable.test(type)) return Effect.fail(refused(type))
   return read(request).pipe(
@@ -65,12 +70,21 @@ const text = (request: HttpServerRequest.HttpServerRequest) => {
   )
 }
 
+/** A form (RFC 6749 sends its requests as one) as the JSON of the same fields. */
+const formToJson = (body: string): string =>
+  /^\s*[{[]/.test(body) ? body : JSON.stringify(Object.fromEntries(new URLSearchParams(body)))
+
 /**
  * The request with its body bounded in type, size, depth and time, for an operation that takes
- * JSON: read by the handler when it is authenticated, and never as a form or into a file.
+ * JSON: read by the handler when it is authenticated, and never into a file. As a form only where
+ * `readsForms`.
  */
-export const bounded = (request: HttpServerRequest.HttpServerRequest): HttpServerRequest.HttpServerRequest => {
-  const body = text(request)
+export const bounded = (
+  request: HttpServerRequest.HttpServerRequest,
+  readsForms = false
+): HttpServerRequest.HttpServerRequest => {
+  const isForm = readsForms && request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded") === true
+  const body = isForm ? Effect.map(text(request), formToJson) : text(request)
   const json = request.modify({ headers: Headers.set(request.headers, "content-type", "application/json") })
   // `json` reads `text`: what fails there comes to the rim as it is.
   return Object.defineProperty(json, "text", { value: body })

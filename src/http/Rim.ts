@@ -56,7 +56,7 @@ const rim = Effect.gen(function* () {
       const url = resolve(incoming.url)
       const path = url.split("?")[0] ?? "/"
       const resolved = overridden(incoming.modify({ url }), path)
-      const request = takesJson(resolved.method, path) ? bounded(resolved) : resolved
+      const request = takesJson(resolved.method, path) ? bounded(resolved, path.startsWith("/auth/")) : resolved
       const given = incoming.headers["x-request-id"]
       const request_id = given !== undefined && acceptable.test(given) ? given : id.next()
       const info = { request_id, ip: Option.getOrNull(incoming.remoteAddress) }

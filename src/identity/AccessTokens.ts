@@ -1,5 +1,5 @@
 import { Effect, Schema } from "effect"
-import { jwtVerify, SignJWT, decodeProtectedHeader } from "jose"
+import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose"
 import { Unauthorized } from "../domain/Errors.ts"
 import { AgentId, OrganizationId, TokenFamilyId, UserId } from "../domain/Ids.ts"
 import { Id } from "../platform/Id.ts"

@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { Effect, Schema } from "effect"
-import { ApiKeyId, OrganizationId as Org, type OrganizationId, SuiteId, UserId } from "../domain/Ids.ts"
+import { AgentId, ApiKeyId, OrganizationId as Org, type OrganizationId, SuiteId, UserId } from "../domain/Ids.ts"
 import { ApiKey } from "../domain/identity/ApiKey.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import { Role, Scope } from "../domain/Principal.ts"
@@ -20,12 +20,13 @@ export interface NewKey {
   readonly expires_at: Date | null
 }
 
-/** What authentication needs of a key and its owner, read at once. */
+/** What authentication needs of a key and whose it is, a user's or an agent's, read at once. */
 export const KeyOwner = Schema.Struct({
   id: ApiKeyId,
   org_id: Org,
-  user_id: UserId,
-  role: Role,
+  user_id: Schema.NullOr(UserId),
+  agent_id: Schema.NullOr(AgentId),
+  role: Schema.NullOr(Role),
   scopes: Schema.Array(Scope),
   suite_ids: Schema.NullOr(Schema.Array(SuiteId)),
   expires_at: ApiKey.fields.expires_at
@@ -91,19 +92,29 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
           where ${owned(owner)} and id = ${key_id} returning hash`
       )
 
+    /** The valid key of a member or of an active agent. An agent's key does what the agent still may. */
     const byHash = (hash: string) =>
       Rows.first(
         KeyOwner,
-        sql`select k.id, k.org_id, k.user_id, m.role, k.scopes, k.suite_ids, k.expires_at
-          from api_keys k join memberships m on m.org_id = k.org_id and m.user_id = k.user_id
-          where k.hash = ${hash} and k.revoked_at is null`
+        sql`select k.id, k.org_id, k.user_id, k.agent_id, m.role, k.suite_ids, k.expires_at,
+            case when a.id is null then k.scopes else array(select unnest(k.scopes) intersect select unnest(a.scopes)) end as scopes
+          from api_keys k
+            left join memberships m on m.org_id = k.org_id and m.user_id = k.user_id
+            left join agents a on a.id = k.agent_id and a.status = 'active'
+          where k.hash = ${hash} and k.revoked_at is null and (m.id is not null or a.id is not null)`
       )
 
-    /** Writes when keys were last used, many at once. */
+    /** Writes when keys, and the agents whose they are, were last used; many at once. */
     const touch = (used: ReadonlyArray<{ readonly id: ApiKeyId; readonly at: Date }>) =>
       orDefect(
-        Effect.asVoid(sql`update api_keys k set last_used_at = greatest(k.last_used_at, u.at)
-          from jsonb_to_recordset(${JSON.stringify(used)}::jsonb) as u(id uuid, at timestamptz) where k.id = u.id`)
+        Effect.asVoid(sql`
+          with touched as (
+            update api_keys k set last_used_at = greatest(k.last_used_at, u.at)
+            from jsonb_to_recordset(${JSON.stringify(used)}::jsonb) as u(id uuid, at timestamptz) where k.id = u.id
+            returning k.agent_id, k.last_used_at)
+          update agents a set last_seen_at = greatest(a.last_seen_at, t.at)
+          from (select agent_id, max(last_used_at) as at from touched where agent_id is not null group by agent_id) t
+          where a.id = t.agent_id`)
       )
 
     return { insert, unknownSuite, list, find, update, revoke, byHash, touch } as const

@@ -1,6 +1,6 @@
 import { Duration, Effect, Schedule } from "effect"
 import { type BadRequest, Forbidden, Unauthorized, Unavailable, type UpstreamFailed } from "../domain/Errors.ts"
-import type { ApiKeyId } from "../domain/Ids.ts"
+import type { ApiKeyId, OrganizationId, UserId } from "../domain/Ids.ts"
 import { Principal, Scope } from "../domain/Principal.ts"
 import { AccessTokens } from "./AccessTokens.ts"
 import { AgentsRepo } from "./AgentsRepo.ts"
@@ -27,12 +27,18 @@ const unknownClient = new Unauthorized({ detail: "the client id or its secret is
 
 const revokedToken = new Unauthorized({ detail: "the access token was revoked, or its owner is not a member any more" })
 
-const elsewhere = new Forbidden({ detail: "this credential acts in its own organization, which is not the one that X-Org-Id names" })
+const elsewhere = new Forbidden({
+  detail: "this credential acts in its own organization, which is not the one that X-Org-Id names"
+})
 
-const noSecrets = new Unavailable({ detail: "the keys of access tokens cannot be read now; try again", retry_after_s: 2 })
+const noSecrets = new Unavailable({
+  detail: "the keys of access tokens cannot be read now; try again",
+  retry_after_s: 2
+})
 
 /** A principal whose parts were checked where they were read. */
-const principal = (parts: ConstructorParameters<typeof Principal>[0]) => new Principal(parts, { disableValidation: true })
+const principal = (parts: ConstructorParameters<typeof Principal>[0]) =>
+  new Principal(parts, { disableValidation: true })
 
 const ofKey = (key: KeyOwner): Found => ({
   principal: principal({
@@ -104,9 +110,11 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
       })
     )
 
-    const own = (token: string) =>
+    const own = (token: string): Effect.Effect<Found, Unauthorized | Unavailable> =>
       Effect.gen(function* () {
-        const { org_id, user_id, agent_id, family_id, expires_at } = yield* accessTokens.verify(token)
+        const { org_id, user_id, agent_id, family_id, expires_at } = yield* accessTokens
+          .verify(token)
+          .pipe(Effect.catchTag("SecretStoreFailed", () => Effect.fail(noSecrets)))
         const holder = yield* tokens.holder(family_id, org_id)
         if (holder === undefined) return yield* revokedToken
         const { role, scopes } = holder
@@ -125,7 +133,10 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
         }
       })
 
-    const others = (token: string, wanted: string | undefined) =>
+    const others = (
+      token: string,
+      wanted: string | undefined
+    ): Effect.Effect<Found, Unauthorized | Forbidden | UpstreamFailed> =>
       Effect.gen(function* () {
         const { person, auth_method, expires_at } = yield* foreign.verify(token)
         const { org_id, user_id, role } = yield* logins.membership(person, wanted)
@@ -144,11 +155,9 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
         }
       })
 
-    const byToken = yield* remembering(5_000, (presented) => {
+    const byToken = yield* remembering(5_000, (presented): Effect.Effect<Found, AuthenticationFailure> => {
       const [token = "", wanted] = presented.split("\n")
-      return (issuedBy(token, accessTokens.issuer) ? own(token) : others(token, wanted)).pipe(
-        Effect.catchTag("SecretStoreFailed", () => Effect.fail(noSecrets))
-      )
+      return issuedBy(token, accessTokens.issuer) ? own(token) : others(token, wanted)
     })
 
     const flush = Effect.suspend(() => {
@@ -162,7 +171,11 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     yield* Effect.forkScoped(Effect.repeat(flushed, Schedule.spaced(touchEvery)))
     yield* Effect.addFinalizer(() => flushed)
 
-    const admit = (found: Found | undefined, wanted: string | undefined, refused: Unauthorized) => {
+    const admit = (
+      found: Found | undefined,
+      wanted: string | undefined,
+      refused: Unauthorized
+    ): Effect.Effect<Principal, Unauthorized | Forbidden> => {
       const now = clock.unsafeCurrentTimeMillis()
       if (found === undefined || found.expires_at <= now) return Effect.fail(refused)
       const { key_id, org_id } = found.principal
@@ -199,13 +212,17 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     const authenticate = (headers: RequestHeaders): Effect.Effect<Principal, AuthenticationFailure> =>
       Effect.flatMap(presentedCredential(headers), (credential) => identify(credential, wantedOrganization(headers)))
 
+    const forgetAll = Effect.all([byKey.forgetAll, byClient.forgetAll, byToken.forgetAll], { discard: true })
+
     return {
       authenticate,
       identify,
       /** Makes a change of a key take effect on this node at once. */
       forget: byKey.forget,
-      /** Makes a change of agents take effect on this node at once. */
-      forgetAgents: Effect.zipRight(byClient.forgetAll, Effect.zipRight(byKey.forgetAll, byToken.forgetAll)),
+      /** Makes a change of what an agent, a user or an organization is take effect on this node at once. */
+      forgetAgent: (_client_id: string) => forgetAll,
+      forgetUser: (_user_id: UserId) => forgetAll,
+      forgetOrganization: (_org_id: OrganizationId) => forgetAll,
       /** Makes a change of logins or memberships take effect on this node at once. */
       forgetTokens: byToken.forgetAll
     } as const

@@ -13,7 +13,8 @@ export type Credential =
 const twoCredentials = new BadRequest({ detail: "the request carries two different credentials" })
 
 const noCredential = new Unauthorized({
-  detail: "send an API key as `X-API-Key: tp_…` or `Authorization: Bearer tp_…`, or an access token as `Authorization: Bearer …`"
+  detail:
+    "send an API key as `X-API-Key: tp_…` or `Authorization: Bearer tp_…`, or an access token as `Authorization: Bearer …`"
 })
 
 const unreadable = new Unauthorized({

@@ -98,7 +98,8 @@ export class ForeignTokens extends Effect.Service<ForeignTokens>()("identity/For
       Effect.gen(function* () {
         const claimed = yield* Effect.try({ try: () => decodeJwt(token), catch: refusedToken })
         const issuer = claimed.iss === undefined ? undefined : yield* issuerOf(claimed.iss)
-        if (issuer === undefined) return yield* new Unauthorized({ detail: "the access token is of an issuer that is not taken here" })
+        if (issuer === undefined)
+          return yield* new Unauthorized({ detail: "the access token is of an issuer that is not taken here" })
         const now = clock.unsafeCurrentTimeMillis()
         const { payload } = yield* Effect.tryPromise({
           try: () =>

@@ -9,7 +9,8 @@ import { LoginsRepo, type Membership } from "./LoginsRepo.ts"
 import { type Person, verifiedEmail } from "./Person.ts"
 
 const stranger = new Forbidden({
-  detail: "you are a member of no organization here; ask an administrator for an invitation to your verified e-mail address"
+  detail:
+    "you are a member of no organization here; ask an administrator for an invitation to your verified e-mail address"
 })
 
 const elsewhere = new Forbidden({ detail: "you are no member of the organization that X-Org-Id names" })
@@ -41,7 +42,9 @@ export class Logins extends Effect.Service<Logins>()("identity/Logins", {
         })
         const joined = yield* repo.join(id, rule.organization, rule.role)
         if (joined === undefined) {
-          yield* Effect.logWarning(`AUTH_AUTO_PROVISION names the organization ${rule.organization}, which is not there`)
+          yield* Effect.logWarning(
+            `AUTH_AUTO_PROVISION names the organization ${rule.organization}, which is not there`
+          )
           return []
         }
         yield* audit.recordSystem(joined.org_id, { action: "user.provision", resource: `user/${id}`, after: joined })

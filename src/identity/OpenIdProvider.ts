@@ -1,10 +1,9 @@
-import { Duration, Effect, Schema } from "effect"
+import { Duration, Effect, Redacted, Schema } from "effect"
 import * as client from "openid-client"
 import { UpstreamFailed } from "../domain/Errors.ts"
 import { type AuthorizationCodeGrant, TokenRefused } from "../domain/identity/Token.ts"
 import { Egress, type EgressOptions } from "../platform/Egress.ts"
 import { Settings } from "../platform/Settings.ts"
-import { Redacted } from "effect"
 import { CLOCK_SKEW } from "./AccessTokens.ts"
 import { Person } from "./Person.ts"
 
@@ -22,7 +21,10 @@ const refusal = (cause: unknown): TokenRefused | UpstreamFailed => {
     })
   }
   if (cause instanceof client.ClientError && cause.code?.startsWith("OAUTH_JWT")) {
-    return new TokenRefused({ error: "invalid_grant", detail: "the OpenID provider's id token is not valid for this login" })
+    return new TokenRefused({
+      error: "invalid_grant",
+      detail: "the OpenID provider's id token is not valid for this login"
+    })
   }
   if (cause instanceof client.AuthorizationResponseError || cause instanceof client.ClientError) {
     return new TokenRefused({ error: "invalid_grant", detail: `the login is not valid: ${cause.message}` })
@@ -42,7 +44,8 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
       // Providers keep their keys and token endpoints at other hosts than their issuer.
       any_public_host: true
     }
-    const fetch: client.CustomFetch = (url, { redirect: _redirect, ...init }) => egress.fetch(options)(url, init as RequestInit)
+    const fetch: client.CustomFetch = (url, { redirect: _redirect, ...init }) =>
+      egress.fetch(options)(url, init as RequestInit)
 
     const discovered = (url: string, id: string) =>
       Effect.tryPromise({

@@ -14,10 +14,7 @@ const remembered = Duration.seconds(4)
  * Remembers for a few seconds whom a credential belongs to, and that it belongs to nobody: many
  * requests ask the database once. Bounded by `capacity`; failures are not remembered.
  */
-export const remembering = <E>(
-  capacity: number,
-  lookup: (credential: string) => Effect.Effect<Found | undefined, E>
-) =>
+export const remembering = <E>(capacity: number, lookup: (credential: string) => Effect.Effect<Found | undefined, E>) =>
   Effect.gen(function* () {
     const clock = yield* Effect.clock
     // A plain map beside the cache: what was found is answered without an effect's machinery.

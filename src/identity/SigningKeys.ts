@@ -2,7 +2,7 @@ import { createHash, createPrivateKey, createPublicKey, hkdfSync, type KeyObject
 import { Effect, Redacted, Ref, Schema } from "effect"
 import { SecretStore, type SecretStoreFailed } from "../platform/SecretStore.ts"
 import { Settings } from "../platform/Settings.ts"
-import { signingIndex, rotated, SIGNING_KEY_AGE, type StoredKey } from "./KeyRotation.ts"
+import { rotated, SIGNING_KEY_AGE, type StoredKey, signingIndex } from "./KeyRotation.ts"
 
 /** A key that access tokens are signed or verified with. */
 export interface SigningKey {
@@ -21,7 +21,9 @@ const toKey = (seed: Uint8Array): SigningKey => {
   const private_key = createPrivateKey({ key: Buffer.concat([pkcs8, seed]), format: "der", type: "pkcs8" })
   const public_key = createPublicKey(private_key)
   const { x = "" } = public_key.export({ format: "jwk" })
-  const kid = createHash("sha256").update(JSON.stringify({ crv: "Ed25519", kty: "OKP", x })).digest("base64url")
+  const kid = createHash("sha256")
+    .update(JSON.stringify({ crv: "Ed25519", kty: "OKP", x }))
+    .digest("base64url")
   return { kid, private_key, public_key, x }
 }
 
@@ -75,7 +77,9 @@ export class SigningKeys extends Effect.Service<SigningKeys>()("identity/Signing
       }
       const found = yield* store.get(at)
       const stored = found === undefined ? [] : (yield* Effect.orDie(decode(Redacted.value(found.value)))).keys
-      const next = rotated(stored, now, () => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url"))
+      const next = rotated(stored, now, () =>
+        Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")
+      )
       if (next === undefined) return toKeys(stored, now)
       const written = yield* store.put(at, Redacted.make(encode({ keys: next })), { after: found?.version ?? 0 })
       // What nobody verifies with any more is destroyed; a failure of that costs nothing.
@@ -83,7 +87,7 @@ export class SigningKeys extends Effect.Service<SigningKeys>()("identity/Signing
       return toKeys(next, now)
     }).pipe(
       // Another node was quicker: then its keys are the ones.
-      Effect.catchTag("platform/SecretChanged", () => Effect.suspend(() => read))
+      Effect.catchTag("SecretChanged", () => Effect.suspend(() => read))
     )
 
     const renew = (olderThan: number) =>

@@ -5,8 +5,8 @@ import type { OrganizationId } from "../domain/Ids.ts"
 import {
   type AuthorizationCodeGrant,
   type ClientCredentialsGrant,
-  type TokenRequest,
   TokenRefused,
+  type TokenRequest,
   Tokens as TokensAnswer
 } from "../domain/identity/Token.ts"
 import { CurrentPrincipal, effectiveScopes, Principal } from "../domain/Principal.ts"
@@ -41,7 +41,10 @@ const reused = new TokenRefused({
 
 const noMember = new Forbidden({ detail: "you are not a member of the organization any more" })
 
-const noSecrets = new Unavailable({ detail: "the keys of access tokens cannot be read now; try again", retry_after_s: 2 })
+const noSecrets = new Unavailable({
+  detail: "the keys of access tokens cannot be read now; try again",
+  retry_after_s: 2
+})
 
 const makeRefresh = () => `tp_refresh_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")}`
 

@@ -49,7 +49,8 @@ export class TokensRepo extends Effect.Service<TokensRepo>()("identity/TokensRep
           where r.hash = ${hash} for update of f, r`
       )
 
-    const use = (hash: string) => orDefect(Effect.asVoid(sql`update refresh_tokens set used_at = now() where hash = ${hash}`))
+    const use = (hash: string) =>
+      orDefect(Effect.asVoid(sql`update refresh_tokens set used_at = now() where hash = ${hash}`))
 
     /** Moves the family to another organization of its user. */
     const move = (family_id: TokenFamilyId, org_id: OrganizationId) =>

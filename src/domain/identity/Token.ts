@@ -49,11 +49,9 @@ export type ClientCredentialsGrant = typeof ClientCredentialsGrant.Type
 export const RefreshTokenGrant = Schema.Struct({ grant_type: Schema.Literal("refresh_token"), refresh_token: Secret })
 
 /** What `/auth/token` takes, as JSON or as a form. */
-export const TokenRequest = Schema.Union(
-  AuthorizationCodeGrant,
-  ClientCredentialsGrant,
-  RefreshTokenGrant
-).annotations({ identifier: "TokenRequest" })
+export const TokenRequest = Schema.Union(AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant).annotations(
+  { identifier: "TokenRequest" }
+)
 export type TokenRequest = typeof TokenRequest.Type
 
 export class RefreshRequest extends Schema.Class<RefreshRequest>("RefreshRequest")({ refresh_token: Secret }) {}

@@ -1,0 +1,66 @@
+import { HttpApiBuilder, HttpApp, HttpServerResponse } from "@effect/platform"
+import { Effect } from "effect"
+import { Api } from "../api/Api.ts"
+import { Unavailable } from "../domain/Errors.ts"
+import { JsonWebKeySet, ProtectedResource } from "../domain/identity/Token.ts"
+import { Scope } from "../domain/Principal.ts"
+import { ForeignTokens } from "../identity/ForeignTokens.ts"
+import { publicUrl } from "../identity/ServiceAddress.ts"
+import { SigningKeys } from "../identity/SigningKeys.ts"
+import { Tokens } from "../identity/Tokens.ts"
+import { Settings } from "../platform/Settings.ts"
+
+const unstored = HttpApp.appendPreResponseHandler((_, response) =>
+  Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", "no-store"))
+)
+
+const forAWhile = HttpApp.appendPreResponseHandler((_, response) =>
+  Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", "public, max-age=300"))
+)
+
+const noSecrets = new Unavailable({ detail: "the keys cannot be read now; try again", retry_after_s: 2 })
+
+export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
+  Effect.gen(function* () {
+    const tokens = yield* Tokens
+    const keys = yield* SigningKeys
+    const { authorizationServers } = yield* ForeignTokens
+    const here = publicUrl(yield* Settings)
+
+    const resource = (path: string) =>
+      Effect.map(
+        authorizationServers,
+        (authorization_servers) =>
+          new ProtectedResource({
+            resource: `${here}${path}`,
+            authorization_servers,
+            jwks_uri: `${here}/.well-known/jwks.json`,
+            scopes_supported: Scope.literals.filter((scope) => scope !== "*"),
+            bearer_methods_supported: ["header"],
+            resource_name: "Tracepipe",
+            resource_documentation: `${here}/docs`
+          })
+      )
+
+    return handlers
+      .handle("token", ({ payload, request }) => Effect.zipRight(unstored, tokens.token(payload, request.headers)))
+      .handle("refresh", ({ payload, request }) =>
+        Effect.zipRight(unstored, tokens.refresh(payload.refresh_token, request.headers))
+      )
+      .handle("revoke", ({ payload }) => Effect.zipRight(unstored, tokens.revoke(payload.token)))
+      .handle("jwks", () =>
+        Effect.zipRight(forAWhile, keys.current).pipe(
+          Effect.mapBoth({
+            onFailure: () => noSecrets,
+            onSuccess: ({ all }) =>
+              new JsonWebKeySet({
+                keys: all.map(({ kid, x }) => ({ kty: "OKP", crv: "Ed25519", x, kid, alg: "EdDSA", use: "sig" }))
+              })
+          })
+        )
+      )
+      .handle("protected_resource", () => resource(""))
+      .handle("protected_mcp", () => resource("/mcp"))
+      .handle("protected_bridge", () => resource("/bridge/mcp"))
+  })
+)
