@@ -5,7 +5,7 @@ import { Unavailable } from "../domain/Errors.ts"
 import { JsonWebKeySet, ProtectedResource } from "../domain/identity/Token.ts"
 import { Scope } from "../domain/Principal.ts"
 import { ForeignTokens } from "../identity/ForeignTokens.ts"
-import { publicUrl } from "../identity/ServiceAddress.ts"
+import { addressFor } from "../identity/ServiceAddress.ts"
 import { SigningKeys } from "../identity/SigningKeys.ts"
 import { Tokens } from "../identity/Tokens.ts"
 import { Settings } from "../platform/Settings.ts"
@@ -25,22 +25,21 @@ export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
     const tokens = yield* Tokens
     const keys = yield* SigningKeys
     const { authorizationServers } = yield* ForeignTokens
-    const here = publicUrl(yield* Settings)
+    const settings = yield* Settings
 
-    const resource = (path: string) =>
-      Effect.map(
-        authorizationServers,
-        (authorization_servers) =>
-          new ProtectedResource({
-            resource: `${here}${path}`,
-            authorization_servers,
-            jwks_uri: `${here}/.well-known/jwks.json`,
-            scopes_supported: Scope.literals.filter((scope) => scope !== "*"),
-            bearer_methods_supported: ["header"],
-            resource_name: "Tracepipe",
-            resource_documentation: `${here}/docs`
-          })
-      )
+    const resource = (path: string, host: string | undefined) =>
+      Effect.map(authorizationServers, (authorization_servers) => {
+        const here = addressFor(settings, host)
+        return new ProtectedResource({
+          resource: `${here}${path}`,
+          authorization_servers,
+          jwks_uri: `${here}/.well-known/jwks.json`,
+          scopes_supported: Scope.literals.filter((scope) => scope !== "*"),
+          bearer_methods_supported: ["header"],
+          resource_name: "Tracepipe",
+          resource_documentation: `${here}/docs`
+        })
+      })
 
     return handlers
       .handle("token", ({ payload, request }) => Effect.zipRight(unstored, tokens.token(payload, request.headers)))
@@ -59,8 +58,8 @@ export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
           })
         )
       )
-      .handle("protected_resource", () => resource(""))
-      .handle("protected_mcp", () => resource("/mcp"))
-      .handle("protected_bridge", () => resource("/bridge/mcp"))
+      .handle("protected_resource", ({ request }) => resource("", request.headers["host"]))
+      .handle("protected_mcp", ({ request }) => resource("/mcp", request.headers["host"]))
+      .handle("protected_bridge", ({ request }) => resource("/bridge/mcp", request.headers["host"]))
   })
 )

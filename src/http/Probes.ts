@@ -30,7 +30,7 @@ const router = Effect.gen(function* () {
     HttpRouter.get("/metrics", exposition),
     HttpRouter.all("*", new NotFound({ detail: "this is a worker: it answers /live, /ready and /metrics" })),
     Effect.catchAllCause((cause) =>
-      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => Problems.answer(cause, request))
+      Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => Problems.answer(cause, request, ""))
     )
   )
 })

@@ -52,17 +52,40 @@ const fields = (error: unknown): Effect.Effect<Record<string, unknown>> => {
   return Effect.orDie(Schema.encode(schema)(error))
 }
 
-const headers = (error: unknown): Record<string, string> => {
+const presents = ["authorization", "x-api-key", "api-key", "api_key", "mcp_client_id", "mcp-client-id"]
+
+/** Which protected resource a path belongs to, as its metadata is named (RFC 9728). */
+const metadataOf = (path: string) => {
+  if (path === "/mcp") return "/mcp"
+  return path.startsWith("/bridge/") ? "/bridge/mcp" : ""
+}
+
+/** How to authenticate (RFC 6750, RFC 9728): where that is described, and what was wrong with what was sent. */
+const challenge = (request: HttpServerRequest.HttpServerRequest, path: string, address: string) => {
+  const isInvalid = presents.some((name) => request.headers[name] !== undefined)
+  const metadata = `resource_metadata="${address}/.well-known/oauth-protected-resource${metadataOf(path)}"`
+  return `Bearer realm="tracepipe", ${isInvalid ? 'error="invalid_token", ' : ""}${metadata}`
+}
+
+const headers = (
+  error: unknown,
+  request: HttpServerRequest.HttpServerRequest,
+  path: string,
+  address: string
+): Record<string, string> => {
   if (error instanceof Unavailable) return { "retry-after": String(error.retry_after_s) }
   if (error instanceof TusVersion) return { "tus-version": TUS_VERSION }
-  if (error instanceof Unauthorized) return { "www-authenticate": 'Bearer realm="tracepipe"' }
+  if (error instanceof Unauthorized) return { "www-authenticate": challenge(request, path, address) }
   if (error instanceof MethodNotAllowed) return { allow: error.allow.join(", ") }
   return error instanceof RangeNotSatisfiable ? { "content-range": `bytes */${error.size_bytes}` } : {}
 }
 
+const pathOf = ({ url }: HttpServerRequest.HttpServerRequest) => url.split("?")[0] ?? "/"
+
 /** The RFC 9457 document of one error. */
-const toResponse = (error: unknown, path: string) =>
+const toResponse = (error: unknown, request: HttpServerRequest.HttpServerRequest, address: string) =>
   Effect.gen(function* () {
+    const path = pathOf(request)
     const { status, code, title } = describe(error) ?? {
       status: 500,
       code: "internal_error",
@@ -75,7 +98,7 @@ const toResponse = (error: unknown, path: string) =>
     return HttpServerResponse.unsafeJson(body, {
       status,
       contentType: "application/problem+json",
-      headers: headers(error)
+      headers: headers(error, request, path, address)
     })
   })
 
@@ -87,17 +110,21 @@ const candidates = (cause: Cause.Cause<unknown>): ReadonlyArray<unknown> => [
 
 /**
  * Turns every failure of a request into a problem document. What is not a failure of the contract
- * is logged whole and answered with nothing but the request id.
+ * is logged whole and answered with nothing but the request id. `address` is the service's own.
  */
-export const answer = (cause: Cause.Cause<unknown>, request: HttpServerRequest.HttpServerRequest) =>
+export const answer = (cause: Cause.Cause<unknown>, request: HttpServerRequest.HttpServerRequest, address: string) =>
   Effect.gen(function* () {
-    const path = request.url.split("?")[0] ?? "/"
+    const path = pathOf(request)
     const known = Option.fromNullable(
       candidates(cause)
         .map((error) => translate(error, request.method, path))
         .find((error) => error !== undefined)
     )
-    if (Option.isSome(known)) return yield* toResponse(known.value, path)
+    if (Option.isSome(known)) return yield* toResponse(known.value, request, address)
     yield* Effect.logError("a request failed", cause)
-    return yield* toResponse(new InternalError({ detail: "the failure was logged under this request id" }), path)
+    return yield* toResponse(
+      new InternalError({ detail: "the failure was logged under this request id" }),
+      request,
+      address
+    )
   })

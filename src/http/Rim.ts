@@ -2,6 +2,7 @@ import { HttpApiBuilder, type HttpApp, HttpServerRequest, HttpServerResponse } f
 import { Cause, Clock, Effect, Option } from "effect"
 import { Unavailable } from "../domain/Errors.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { addressFor } from "../identity/ServiceAddress.ts"
 import { Id } from "../platform/Id.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
@@ -43,7 +44,8 @@ const overridden = (request: HttpServerRequest.HttpServerRequest, path: string) 
  * headers, one log line, one measurement, and the drain at shutdown.
  */
 const rim = Effect.gen(function* () {
-  const { observability, app_env, server } = yield* Settings
+  const settings = yield* Settings
+  const { observability, app_env, server } = settings
   const id = yield* Id
   const metrics = yield* Metrics
   const lifecycle = yield* Lifecycle
@@ -72,7 +74,9 @@ const rim = Effect.gen(function* () {
       > = refused ? Effect.fail(shuttingDown) : app
       const answered = crossOrigin(handled).pipe(
         Effect.catchAllCause((cause) =>
-          Cause.isInterruptedOnly(cause) ? Effect.interrupt : Problems.answer(cause, request)
+          Cause.isInterruptedOnly(cause)
+            ? Effect.interrupt
+            : Problems.answer(cause, request, addressFor(settings, incoming.headers["host"]))
         ),
         Effect.map((response) =>
           HttpServerResponse.setHeaders(response, {

@@ -5,6 +5,10 @@ import type { Values } from "../platform/Settings.ts"
 export const publicUrl = ({ server: { public_url, host, port } }: Values): string =>
   (public_url ?? `http://${host.includes(":") ? `[${host}]` : host}:${port}`).replace(/\/+$/, "")
 
+/** The same as a caller that names this `Host` should see it: without PUBLIC_URL the address that it used. */
+export const addressFor = (values: Values, host: string | undefined): string =>
+  values.server.public_url === undefined && host !== undefined ? `http://${host}` : publicUrl(values)
+
 /** What the audience of a foreign access token must be: as configured, or this service or one of its MCP endpoints. */
 export const audiences = (values: Values): ReadonlyArray<string> => {
   const here = publicUrl(values)

@@ -355,7 +355,14 @@ const unsafe = (values: Values): ReadonlyArray<string> => {
       : []),
     ...(["oidc_discovery_url", "better_auth_url"] as const)
       .filter((name) => values.login[name]?.startsWith("http://"))
-      .map((name) => `${name.toUpperCase()}: https:// is needed in production, as keys are fetched from there`)
+      .map((name) => `${name.toUpperCase()}: https:// is needed in production, as keys are fetched from there`),
+    ...(values.login.oidc_discovery_url !== undefined &&
+    values.login.oidc_audience === undefined &&
+    values.server.public_url === undefined
+      ? [
+          "PUBLIC_URL: needed with OIDC_DISCOVERY_URL in production (or OIDC_AUDIENCE), as access tokens must name this service"
+        ]
+      : [])
   ]
 }
 
