@@ -15,10 +15,13 @@ import { Models } from "./example/Models.ts"
 import * as OnUpload from "./example/OnUpload.ts"
 import * as Http from "./http/Http.ts"
 import * as Probes from "./http/Probes.ts"
+import { Agents } from "./identity/Agents.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
 import { Bootstrap } from "./identity/Bootstrap.ts"
 import { ForeignTokens } from "./identity/ForeignTokens.ts"
+import { Invitations } from "./identity/Invitations.ts"
+import { Organizations } from "./identity/Organizations.ts"
 import { SigningKeys } from "./identity/SigningKeys.ts"
 import { Tokens } from "./identity/Tokens.ts"
 import { Users } from "./identity/Users.ts"
@@ -47,6 +50,9 @@ const services = Layer.mergeAll(
   Tokens.Default,
   ApiKeys.Default,
   Users.Default,
+  Invitations.Default,
+  Organizations.Default,
+  Agents.Default,
   Suites.Default,
   SuiteSurfaces.Default,
   Actions.Default,

@@ -11,7 +11,8 @@ import { orDefect } from "../platform/SqlFailure.ts"
 
 export interface NewKey {
   readonly org_id: OrganizationId
-  readonly user_id: UserId
+  readonly user_id: UserId | null
+  readonly agent_id: AgentId | null
   readonly name: string
   readonly prefix: string
   readonly hash: string
@@ -35,10 +36,10 @@ export type KeyOwner = typeof KeyOwner.Type
 
 const Positioned = Keyset.Positioned(ApiKey.fields)
 
-/** Whose keys: an organization's, or only one user's of it. */
-interface Owned {
+/** Whose keys: an organization's, or only those of one user or agent of it. */
+export interface Owned {
   readonly org_id: OrganizationId
-  readonly user_id: UserId | null
+  readonly holder: "all" | { readonly user_id: UserId | null; readonly agent_id: AgentId | null }
 }
 
 /** Rows of `api_keys`. */
@@ -46,9 +47,13 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const id = yield* Id
-    const columns = sql`id, user_id, name, prefix, scopes, suite_ids, expires_at, last_used_at, revoked_at, created_at, updated_at`
-    const owned = ({ org_id, user_id }: Owned) =>
-      user_id === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and user_id = ${user_id}`
+    const columns = sql`id, user_id, agent_id, name, prefix, scopes, suite_ids, expires_at, last_used_at, revoked_at, created_at, updated_at`
+    const owned = ({ org_id, holder }: Owned) => {
+      if (holder === "all") return sql`org_id = ${org_id}`
+      return holder.user_id === null
+        ? sql`org_id = ${org_id} and agent_id = ${holder.agent_id}`
+        : sql`org_id = ${org_id} and user_id = ${holder.user_id}`
+    }
 
     const insert = (key: NewKey) =>
       Rows.one(ApiKey, sql`insert into api_keys ${sql.insert({ id: id.next(), ...key })} returning ${columns}`)
@@ -92,6 +97,13 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
           where ${owned(owner)} and id = ${key_id} returning hash`
       )
 
+    /** Ends all keys that a user has in an organization. */
+    const revokeOf = (org_id: OrganizationId, user_id: UserId) =>
+      orDefect(
+        Effect.asVoid(sql`update api_keys set revoked_at = now(), updated_at = now()
+          where org_id = ${org_id} and user_id = ${user_id} and revoked_at is null`)
+      )
+
     /** The valid key of a member or of an active agent. An agent's key does what the agent still may. */
     const byHash = (hash: string) =>
       Rows.first(
@@ -117,6 +129,6 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
           where a.id = t.agent_id`)
       )
 
-    return { insert, unknownSuite, list, find, update, revoke, byHash, touch } as const
+    return { insert, unknownSuite, list, find, update, revoke, revokeOf, byHash, touch } as const
   })
 }) {}

@@ -1,7 +1,7 @@
 import { SqlClient, type Statement } from "@effect/sql"
 import canonicalize from "canonicalize"
 import { Effect } from "effect"
-import type { OrganizationId } from "../domain/Ids.ts"
+import type { OrganizationId, UserId } from "../domain/Ids.ts"
 import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Id } from "../platform/Id.ts"
@@ -63,6 +63,12 @@ export class Audit extends Effect.Service<Audit>()("identity/Audit", {
     const recordSystem = (org_id: OrganizationId, entry: AuditEntry) =>
       Effect.flatMap(RequestInfo, (request) => orDefect(Effect.asVoid(insert(org_id, "system", entry, request))))
 
-    return { record, recordSystem, statement } as const
+    /** Writes what a user did to an organization that is not the one they act in, if they act in any. */
+    const recordAs = (user_id: UserId, org_id: OrganizationId, entry: AuditEntry) =>
+      Effect.flatMap(RequestInfo, (request) =>
+        orDefect(Effect.asVoid(insert(org_id, `user/${user_id}`, entry, request)))
+      )
+
+    return { record, recordAs, recordSystem, statement } as const
   })
 }) {}

@@ -1,10 +1,12 @@
 import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
 import { Forbidden } from "../domain/Errors.ts"
-import type { OrganizationId } from "../domain/Ids.ts"
+import type { OrganizationId, UserId } from "../domain/Ids.ts"
 import { Settings } from "../platform/Settings.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
+import type { AutoProvision } from "../platform/settings/LoginSettings.ts"
 import { Audit } from "./Audit.ts"
+import { Invitations } from "./Invitations.ts"
 import { LoginsRepo, type Membership } from "./LoginsRepo.ts"
 import { type Person, verifiedEmail } from "./Person.ts"
 
@@ -20,41 +22,62 @@ const shown = (text: string) => [...text.toWellFormed().replaceAll("\u0000", "")
 
 /** People who come with another issuer's word: who they are here, and in which organization they act. */
 export class Logins extends Effect.Service<Logins>()("identity/Logins", {
-  dependencies: [LoginsRepo.Default, Audit.Default],
+  dependencies: [LoginsRepo.Default, Invitations.Default, Audit.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* LoginsRepo
     const audit = yield* Audit
+    const invitations = yield* Invitations
     const { login } = yield* Settings
 
-    /** Somebody's first time here: made a user, and a member where a rule or an invitation says so. */
+    /** The rule that makes somebody of this address a member when they are seen for the first time. */
+    const ruleFor = (email: string) => {
+      const domain = email.split("@").at(-1)
+      return login.auto_provision.find((one) => one.domain === domain)
+    }
+
+    const provision = (user_id: UserId, { organization, role }: AutoProvision) =>
+      Effect.gen(function* () {
+        const joined = yield* repo.join(user_id, organization, role)
+        if (joined === undefined) {
+          yield* Effect.logWarning(`AUTH_AUTO_PROVISION names the organization ${organization}, which is not there`)
+          return
+        }
+        yield* audit.recordAs(user_id, joined.org_id, {
+          action: "user.provision",
+          resource: `user/${user_id}`,
+          after: joined
+        })
+      }).pipe(sql.withTransaction, orDefect)
+
+    /**
+     * Makes the person what open invitations to their verified address say; and, when they were never
+     * seen before, what AUTH_AUTO_PROVISION says: somebody who was removed is not let in again by it.
+     */
     const welcome = (person: Person) =>
       Effect.gen(function* () {
         const email = verifiedEmail(person)
-        const domain = email?.split("@").at(-1)
-        const rule = login.auto_provision.find((one) => one.domain === domain)
-        if (email === undefined || rule === undefined) return []
+        if (email === undefined) return
+        const isInvited = (yield* invitations.pendingFor(email)).length > 0
+        const rule = (yield* repo.isKnown(person.iss, person.sub)) ? undefined : ruleFor(email)
+        if (!isInvited && rule === undefined) return
         const { id } = yield* repo.userOf({
           issuer: person.iss,
           subject: person.sub,
           display_name: shown(person.name ?? email),
           email
         })
-        const joined = yield* repo.join(id, rule.organization, rule.role)
-        if (joined === undefined) {
-          yield* Effect.logWarning(
-            `AUTH_AUTO_PROVISION names the organization ${rule.organization}, which is not there`
-          )
-          return []
-        }
-        yield* audit.recordSystem(joined.org_id, { action: "user.provision", resource: `user/${id}`, after: joined })
-        return [joined]
-      }).pipe(sql.withTransaction, orDefect)
+        if (isInvited) yield* invitations.acceptFor(email, id)
+        if (rule !== undefined) yield* provision(id, rule)
+      })
 
     const membershipsOf = (person: Person) =>
-      Effect.flatMap(repo.memberships(person.iss, person.sub), (found) =>
-        found.length > 0 ? Effect.succeed(found) : welcome(person)
-      )
+      Effect.gen(function* () {
+        const found = yield* repo.memberships(person.iss, person.sub)
+        if (found.length > 0) return found
+        yield* welcome(person)
+        return yield* repo.memberships(person.iss, person.sub)
+      })
 
     /** The membership in which the person acts: in the organization that is asked for, else in the first joined. */
     const membership = (person: Person, wanted: string | undefined): Effect.Effect<Membership, Forbidden> =>
@@ -64,7 +87,7 @@ export class Logins extends Effect.Service<Logins>()("identity/Logins", {
         return chosen ?? (yield* all.length === 0 ? stranger : elsewhere)
       })
 
-    return { membership } as const
+    return { welcome, membership } as const
   })
 }) {}
 

@@ -24,6 +24,13 @@ export class LoginsRepo extends Effect.Service<LoginsRepo>()("identity/LoginsRep
           where u.issuer = ${issuer} and u.subject = ${subject} order by m.created_at, m.id limit 100`
       )
 
+    /** True when the person was seen before, a member of anything or not. */
+    const isKnown = (issuer: string, subject: string) =>
+      Effect.map(
+        Rows.first(Found, sql`select id from users where issuer = ${issuer} and subject = ${subject}`),
+        (user) => user !== undefined
+      )
+
     /** The person's user, made when there was none. */
     const userOf = (person: {
       readonly issuer: string
@@ -47,6 +54,6 @@ export class LoginsRepo extends Effect.Service<LoginsRepo>()("identity/LoginsRep
           returning org_id, user_id, role`
       )
 
-    return { memberships, userOf, join } as const
+    return { memberships, isKnown, userOf, join } as const
   })
 }) {}

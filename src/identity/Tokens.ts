@@ -100,6 +100,8 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
     const logIn = (grant: AuthorizationCodeGrant, wanted: OrganizationId | undefined) =>
       Effect.gen(function* () {
         const person = yield* provider.exchange(grant)
+        // Also for a member of one organization whom another has invited.
+        yield* logins.welcome(person)
         const { org_id, user_id, role } = yield* logins.membership(person, wanted)
         const principal = toPrincipal({ org_id, user_id, agent_id: null, role })
         const refresh_token = makeRefresh()
