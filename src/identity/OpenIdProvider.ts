@@ -92,7 +92,10 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
       }
       const answered = new URL(grant.redirect_uri)
       answered.searchParams.set("code", grant.code)
-      if (grant.iss !== undefined) answered.searchParams.set("iss", grant.iss)
+      // RFC 9207 tells several providers apart; here is one, so that an application need not pass it on.
+      const { issuer, authorization_response_iss_parameter_supported } = config.serverMetadata()
+      const iss = grant.iss ?? (authorization_response_iss_parameter_supported ? issuer : undefined)
+      if (iss !== undefined) answered.searchParams.set("iss", iss)
       const tokens = yield* Effect.tryPromise({
         try: () =>
           client.authorizationCodeGrant(config, answered, {

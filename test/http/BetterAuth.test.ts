@@ -8,6 +8,9 @@ import { organization } from "../support/Organizations.ts"
 import { testDatabase } from "../support/TestDatabase.ts"
 import { TestServer } from "../support/TestServer.ts"
 
+// What others sign has the time of the world.
+const realClock = { excludeTestServices: true }
+
 class BetterAuth extends Context.Tag("test/BetterAuth")<
   BetterAuth,
   Effect.Effect.Success<ReturnType<typeof betterAuthServer>>
@@ -25,7 +28,7 @@ const world = Layer.unwrapScoped(
   })
 )
 
-layer(world)("a JWT of Better Auth", (it) => {
+layer(world, realClock)("a JWT of Better Auth", (it) => {
   it.effect("is its user's, who is made on first sight where the domain belongs", () =>
     Effect.gen(function* () {
       const { sql } = yield* TestServer

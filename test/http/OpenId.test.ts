@@ -6,6 +6,9 @@ import { CLIENT_ID, CLIENT_SECRET, type Login, openIdServer, REDIRECT_URI } from
 import { organization } from "../support/Organizations.ts"
 import { TestServer } from "../support/TestServer.ts"
 
+// What others sign has the time of the world.
+const realClock = { excludeTestServices: true }
+
 const HERE = "https://tracepipe.example"
 
 const accounts = [
@@ -46,7 +49,7 @@ const exchange = ({ code, code_verifier, nonce }: Login, more: Record<string, st
     ...more
   })
 
-layer(world)("somebody who logs in at the OpenID provider", (it) => {
+layer(world, realClock)("somebody who logs in at the OpenID provider", (it) => {
   it.effect("gets tokens for the code, and is the same user every time", () =>
     Effect.gen(function* () {
       const { login } = yield* Provider
@@ -95,7 +98,8 @@ layer(world)("somebody who logs in at the OpenID provider", (it) => {
         yield* exchange(yield* login("alice"), { nonce: "another" }),
         yield* exchange(yield* login("alice"), { nonce: undefined }),
         yield* exchange(yield* login("alice"), { redirect_uri: "https://elsewhere.example/" }),
-        yield* exchange(yield* login("alice"), { code: "no code" })
+        yield* exchange(yield* login("alice"), { code: "no code" }),
+        yield* exchange(yield* login("alice"), { iss: "https://elsewhere.example" })
       ]
       for (const { status, body } of wrong) {
         expect(status, JSON.stringify(body)).toBe(400)
@@ -121,7 +125,7 @@ layer(world)("somebody who logs in at the OpenID provider", (it) => {
   )
 })
 
-layer(world)("an access token of the OpenID provider", (it) => {
+layer(world, realClock)("an access token of the OpenID provider", (it) => {
   const good = (sub: string, iss: string) => {
     const now = Math.floor(Date.now() / 1000)
     return { iss, aud: HERE, sub, iat: now, exp: now + 600, email: `${sub}@example.com`, email_verified: true }
@@ -183,23 +187,23 @@ layer(world)("an access token of the OpenID provider", (it) => {
   )
 })
 
-layer(TestServer.layer({ OIDC_DISCOVERY_URL: "http://127.0.0.1:9", OIDC_CLIENT_ID: CLIENT_ID, PUBLIC_URL: HERE }))(
-  "an OpenID provider that is away",
-  (it) => {
-    it.effect("is a 502 for a login, and no trouble for API keys", () =>
-      Effect.gen(function* () {
-        const { api_key } = yield* TestServer
-        const { status, body } = yield* exchange({ code: "any", code_verifier: "x".repeat(43), nonce: "any" })
-        expect(status).toBe(502)
-        expect(body).toMatchObject({ code: "upstream_error" })
-        expect((yield* answer("/v1/users/me", { headers: { "x-api-key": api_key } })).status).toBe(200)
-        expect((yield* answer("/.well-known/oauth-protected-resource")).status).toBe(200)
-      })
-    )
-  }
-)
+layer(
+  TestServer.layer({ OIDC_DISCOVERY_URL: "http://127.0.0.1:9", OIDC_CLIENT_ID: CLIENT_ID, PUBLIC_URL: HERE }),
+  realClock
+)("an OpenID provider that is away", (it) => {
+  it.effect("is a 502 for a login, and no trouble for API keys", () =>
+    Effect.gen(function* () {
+      const { api_key } = yield* TestServer
+      const { status, body } = yield* exchange({ code: "any", code_verifier: "x".repeat(43), nonce: "any" })
+      expect(status).toBe(502)
+      expect(body).toMatchObject({ code: "upstream_error" })
+      expect((yield* answer("/v1/users/me", { headers: { "x-api-key": api_key } })).status).toBe(200)
+      expect((yield* answer("/.well-known/oauth-protected-resource")).status).toBe(200)
+    })
+  )
+})
 
-layer(TestServer.layer())("without an OpenID provider", (it) => {
+layer(TestServer.layer(), realClock)("without an OpenID provider", (it) => {
   it.effect("a login is refused with what has to be configured", () =>
     Effect.gen(function* () {
       const { status, body } = yield* exchange({ code: "any", code_verifier: "x".repeat(43), nonce: "any" })

@@ -8,8 +8,12 @@ import { badTokens, type IssuerKey, signed } from "../support/BadTokens.ts"
 import { type Caller, organization } from "../support/Organizations.ts"
 import { TestServer } from "../support/TestServer.ts"
 
+// What others sign has the time of the world.
+const realClock = { excludeTestServices: true }
+
 const HERE = "https://tracepipe.example"
-const SEED = "a seed of the test, which has enough letters"
+const SEED = "a seed of the test which has enough letters"
+const BEFORE = "the seed of before which has enough letters"
 
 /** The key that the service makes of the seed, made here once more. */
 const ownKey = (seed: string): IssuerKey => {
@@ -67,136 +71,141 @@ const audited = (caller: Caller) =>
 
 const basic = (client_id: string, secret: string) => `Basic ${btoa(`${client_id}:${secret}`)}`
 
-layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: SEED }))("an agent's client id and secret", (it) => {
-  it.effect("are a credential of their own, in two forms", () =>
-    Effect.gen(function* () {
-      const caller = yield* organization()
-      const { id, client_id, secret } = yield* agent(caller)
-      for (const headers of [
-        { MCP_CLIENT_ID: client_id, API_KEY: secret },
-        { "MCP-Client-Id": client_id, "API-Key": secret },
-        { authorization: basic(client_id, secret) }
-      ]) {
-        const { status, body } = yield* answer("/v1/suites", { headers })
-        expect(status, JSON.stringify(body)).toBe(200)
-        const refused = yield* answer("/v1/api-keys", { headers })
-        expect(refused.status).toBe(403)
-      }
-      expect(id).toBeTruthy()
-    })
-  )
-
-  it.effect("are refused when one is wrong or missing, or the agent is disabled", () =>
-    Effect.gen(function* () {
-      const caller = yield* organization()
-      const { client_id, secret } = yield* agent(caller)
-      const off = yield* agent(caller, { status: "disabled" })
-      for (const headers of [
-        { MCP_CLIENT_ID: client_id, API_KEY: KeyFormat.make() },
-        { MCP_CLIENT_ID: client_id },
-        { API_KEY: secret },
-        { MCP_CLIENT_ID: "agent_0000000000000000000000", API_KEY: secret },
-        { MCP_CLIENT_ID: off.client_id, API_KEY: off.secret },
-        { authorization: basic(client_id, "") },
-        { authorization: basic("", secret) },
-        { authorization: "Basic !" }
-      ] as ReadonlyArray<Record<string, string>>) {
-        const { status, body } = yield* answer("/v1/suites", { headers })
-        expect(status, JSON.stringify(headers)).toBe(401)
-        expect(body).toMatchObject({ code: "unauthorized" })
-      }
-    })
-  )
-
-  it.effect("of before a rotation end with its overlap", () =>
-    Effect.gen(function* () {
-      const { sql } = yield* TestServer
-      const caller = yield* organization()
-      for (const [until, expected] of [
-        ["1 hour", 200],
-        ["-1 second", 401]
-      ] as const) {
+layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: SEED }), realClock)(
+  "an agent's client id and secret",
+  (it) => {
+    it.effect("are a credential of their own, in two forms", () =>
+      Effect.gen(function* () {
+        const caller = yield* organization()
         const { id, client_id, secret } = yield* agent(caller)
-        yield* sql`update agents set previous_secret_hash = secret_hash, secret_hash = ${KeyFormat.hash(KeyFormat.make())},
-          previous_secret_until = now() + ${until}::interval where id = ${id}`
-        expect((yield* answer("/v1/suites", { headers: { MCP_CLIENT_ID: client_id, API_KEY: secret } })).status).toBe(
-          expected
-        )
-      }
-    })
-  )
-
-  it.effect("and an API key on one request are a 400", () =>
-    Effect.gen(function* () {
-      const caller = yield* organization()
-      const { client_id, secret } = yield* agent(caller)
-      for (const headers of [
-        { MCP_CLIENT_ID: client_id, API_KEY: secret, "X-API-Key": caller.api_key },
-        { MCP_CLIENT_ID: client_id, API_KEY: secret, authorization: `Bearer ${caller.api_key}` },
-        { authorization: basic(client_id, secret), "X-API-Key": caller.api_key }
-      ]) {
-        const { status, body } = yield* answer("/v1/suites", { headers })
-        expect(status).toBe(400)
-        expect(body).toMatchObject({ detail: "the request carries two different credentials" })
-      }
-    })
-  )
-
-  it.effect("are exchanged for an access token, as JSON, as a form and by HTTP Basic", () =>
-    Effect.gen(function* () {
-      const caller = yield* organization()
-      const { id, client_id, secret } = yield* agent(caller)
-      const form = new URLSearchParams({ grant_type: "client_credentials", client_id, client_secret: secret })
-      for (const init of [
-        { body: JSON.stringify({ grant_type: "client_credentials", client_id, client_secret: secret }) },
-        { body: form },
-        {
-          body: new URLSearchParams({ grant_type: "client_credentials" }),
-          headers: { authorization: basic(client_id, secret) }
+        for (const headers of [
+          { MCP_CLIENT_ID: client_id, API_KEY: secret },
+          { "MCP-Client-Id": client_id, "API-Key": secret },
+          { authorization: basic(client_id, secret) }
+        ]) {
+          const { status, body } = yield* answer("/v1/suites", { headers })
+          expect(status, JSON.stringify(body)).toBe(200)
+          const refused = yield* answer("/v1/api-keys", { headers })
+          expect(refused.status).toBe(403)
         }
-      ]) {
-        const { status, headers, body } = yield* answer("/auth/token", { method: "POST", ...init })
-        expect(status, JSON.stringify(body)).toBe(200)
-        expect(headers.get("cache-control")).toBe("no-store")
-        expect(body).toMatchObject({
-          token_type: "Bearer",
-          expires_in: 900,
-          scope: "suites:read users:read",
-          org_id: caller.org_id,
-          agent_id: id,
-          user_id: null
-        })
-        expect(body).not.toHaveProperty("refresh_token")
-        const used = yield* answer("/v1/suites", { headers: { authorization: `Bearer ${body.access_token}` } })
-        expect(used.status, JSON.stringify(used.body)).toBe(200)
-        expect(
-          (yield* answer("/v1/models", { headers: { authorization: `Bearer ${body.access_token}` } })).status
-        ).toBe(403)
-      }
-      expect(yield* audited(caller)).toEqual(["auth.login", "auth.login", "auth.login"])
-    })
-  )
-
-  it.effect("are refused at the token endpoint when they are wrong, and nothing is written", () =>
-    Effect.gen(function* () {
-      const caller = yield* organization()
-      const { client_id, secret } = yield* agent(caller)
-      const grant = { grant_type: "client_credentials" }
-      expect((yield* post("/auth/token", { ...grant, client_id, client_secret: KeyFormat.make() })).status).toBe(401)
-      expect((yield* post("/auth/token", { ...grant, client_id })).body).toMatchObject({
-        status: 400,
-        error: "invalid_request"
+        expect(id).toBeTruthy()
       })
-      expect((yield* post("/auth/token", grant)).status).toBe(401)
-      expect((yield* post("/auth/token", grant, { "x-api-key": caller.api_key })).status).toBe(401)
-      expect((yield* post("/auth/token", { grant_type: "password", username: "a", password: secret })).status).toBe(422)
-      const { sql } = yield* TestServer
-      expect(yield* sql`select from token_families where org_id = ${caller.org_id}`).toHaveLength(0)
-    })
-  )
-})
+    )
 
-layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: `${SEED}, the seed of before, with letters enough` }))(
+    it.effect("are refused when one is wrong or missing, or the agent is disabled", () =>
+      Effect.gen(function* () {
+        const caller = yield* organization()
+        const { client_id, secret } = yield* agent(caller)
+        const off = yield* agent(caller, { status: "disabled" })
+        for (const headers of [
+          { MCP_CLIENT_ID: client_id, API_KEY: KeyFormat.make() },
+          { MCP_CLIENT_ID: client_id },
+          { API_KEY: secret },
+          { MCP_CLIENT_ID: "agent_0000000000000000000000", API_KEY: secret },
+          { MCP_CLIENT_ID: off.client_id, API_KEY: off.secret },
+          { authorization: basic(client_id, "") },
+          { authorization: basic("", secret) },
+          { authorization: "Basic !" }
+        ] as ReadonlyArray<Record<string, string>>) {
+          const { status, body } = yield* answer("/v1/suites", { headers })
+          expect(status, JSON.stringify(headers)).toBe(401)
+          expect(body).toMatchObject({ code: "unauthorized" })
+        }
+      })
+    )
+
+    it.effect("of before a rotation end with its overlap", () =>
+      Effect.gen(function* () {
+        const { sql } = yield* TestServer
+        const caller = yield* organization()
+        for (const [until, expected] of [
+          ["1 hour", 200],
+          ["-1 second", 401]
+        ] as const) {
+          const { id, client_id, secret } = yield* agent(caller)
+          yield* sql`update agents set previous_secret_hash = secret_hash, secret_hash = ${KeyFormat.hash(KeyFormat.make())},
+          previous_secret_until = now() + ${until}::interval where id = ${id}`
+          expect((yield* answer("/v1/suites", { headers: { MCP_CLIENT_ID: client_id, API_KEY: secret } })).status).toBe(
+            expected
+          )
+        }
+      })
+    )
+
+    it.effect("and an API key on one request are a 400", () =>
+      Effect.gen(function* () {
+        const caller = yield* organization()
+        const { client_id, secret } = yield* agent(caller)
+        for (const headers of [
+          { MCP_CLIENT_ID: client_id, API_KEY: secret, "X-API-Key": caller.api_key },
+          { MCP_CLIENT_ID: client_id, API_KEY: secret, authorization: `Bearer ${caller.api_key}` },
+          { authorization: basic(client_id, secret), "X-API-Key": caller.api_key }
+        ]) {
+          const { status, body } = yield* answer("/v1/suites", { headers })
+          expect(status).toBe(400)
+          expect(body).toMatchObject({ detail: "the request carries two different credentials" })
+        }
+      })
+    )
+
+    it.effect("are exchanged for an access token, as JSON, as a form and by HTTP Basic", () =>
+      Effect.gen(function* () {
+        const caller = yield* organization()
+        const { id, client_id, secret } = yield* agent(caller)
+        const form = new URLSearchParams({ grant_type: "client_credentials", client_id, client_secret: secret })
+        for (const init of [
+          { body: JSON.stringify({ grant_type: "client_credentials", client_id, client_secret: secret }) },
+          { body: form },
+          {
+            body: new URLSearchParams({ grant_type: "client_credentials" }),
+            headers: { authorization: basic(client_id, secret) }
+          }
+        ]) {
+          const { status, headers, body } = yield* answer("/auth/token", { method: "POST", ...init })
+          expect(status, JSON.stringify(body)).toBe(200)
+          expect(headers.get("cache-control")).toBe("no-store")
+          expect(body).toMatchObject({
+            token_type: "Bearer",
+            expires_in: 900,
+            scope: "suites:read users:read",
+            org_id: caller.org_id,
+            agent_id: id,
+            user_id: null
+          })
+          expect(body).not.toHaveProperty("refresh_token")
+          const used = yield* answer("/v1/suites", { headers: { authorization: `Bearer ${body.access_token}` } })
+          expect(used.status, JSON.stringify(used.body)).toBe(200)
+          expect(
+            (yield* answer("/v1/models", { headers: { authorization: `Bearer ${body.access_token}` } })).status
+          ).toBe(403)
+        }
+        expect(yield* audited(caller)).toEqual(["auth.login", "auth.login", "auth.login"])
+      })
+    )
+
+    it.effect("are refused at the token endpoint when they are wrong, and nothing is written", () =>
+      Effect.gen(function* () {
+        const caller = yield* organization()
+        const { client_id, secret } = yield* agent(caller)
+        const grant = { grant_type: "client_credentials" }
+        expect((yield* post("/auth/token", { ...grant, client_id, client_secret: KeyFormat.make() })).status).toBe(401)
+        expect((yield* post("/auth/token", { ...grant, client_id })).body).toMatchObject({
+          status: 400,
+          error: "invalid_request"
+        })
+        expect((yield* post("/auth/token", grant)).status).toBe(401)
+        expect((yield* post("/auth/token", grant, { "x-api-key": caller.api_key })).status).toBe(401)
+        expect((yield* post("/auth/token", { grant_type: "password", username: "a", password: secret })).status).toBe(
+          422
+        )
+        const { sql } = yield* TestServer
+        expect(yield* sql`select from token_families where org_id = ${caller.org_id}`).toHaveLength(0)
+      })
+    )
+  }
+)
+
+layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: `${SEED},${BEFORE}` }), realClock)(
   "an access token of this service",
   (it) => {
     const tokens = (caller: Caller) =>
@@ -233,7 +242,7 @@ layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: `${SEED}, the seed of
         const claims = decodeJwt((yield* tokens(caller)).access_token)
         const now = Math.floor(Date.now() / 1000)
         const typ = { typ: "at+jwt" }
-        const before = ownKey("the seed of before, with letters enough")
+        const before = ownKey(BEFORE)
         expect((yield* me(yield* signed(before, claims, typ))).status).toBe(200)
         expect((yield* me(yield* signed(ownKey(SEED), { ...claims, exp: now - 30 }, typ))).status).toBe(200)
         expect((yield* me(yield* signed(ownKey(SEED), { ...claims, iat: now + 30 }, typ))).status).toBe(200)
@@ -335,7 +344,7 @@ layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: `${SEED}, the seed of
   }
 )
 
-layer(TestServer.layer({ PUBLIC_URL: HERE }))("a refresh token", (it) => {
+layer(TestServer.layer({ PUBLIC_URL: HERE }), realClock)("a refresh token", (it) => {
   it.effect("is good for one use: a second one ends all that came of its login, and is audited", () =>
     Effect.gen(function* () {
       const caller = yield* organization()
@@ -383,7 +392,7 @@ layer(TestServer.layer({ PUBLIC_URL: HERE }))("a refresh token", (it) => {
   )
 })
 
-layer(TestServer.layer({ PUBLIC_URL: HERE }))("what this service says of itself", (it) => {
+layer(TestServer.layer({ PUBLIC_URL: HERE }), realClock)("what this service says of itself", (it) => {
   it.effect("is where to authenticate (RFC 9728), for each protected endpoint", () =>
     Effect.gen(function* () {
       for (const path of ["", "/mcp", "/bridge/mcp"]) {

@@ -33,7 +33,7 @@ export const AuthorizationCodeGrant = Schema.Struct({
     description: "The nonce of the authorization request, when it had one"
   }),
   iss: Schema.optionalWith(Text(1, 2048), { exact: true }).annotations({
-    description: "The `iss` that the provider sent along with the code (RFC 9207); some need it"
+    description: "The `iss` that the provider sent along with the code (RFC 9207), when it did"
   })
 })
 export type AuthorizationCodeGrant = typeof AuthorizationCodeGrant.Type
