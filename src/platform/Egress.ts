@@ -29,6 +29,8 @@ export interface EgressOptions {
   readonly timeout_ms?: number
   /** Largest answer in bytes; default 1 MiB. */
   readonly max_bytes?: number
+  /** The answer is there with its headers, and its body as it comes; the limits hold while it is read. */
+  readonly streamed?: boolean
   /** Redirects that are followed, each checked as the first address was; default 3. */
   readonly max_redirects?: number
 }

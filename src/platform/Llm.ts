@@ -1,7 +1,7 @@
 import type { AiError } from "@effect/ai/AiError"
 import type * as LanguageModel from "@effect/ai/LanguageModel"
 import { CurrentSpanTransformer, type SpanTransformer } from "@effect/ai/Telemetry"
-import { FetchHttpClient, type HttpClient } from "@effect/platform"
+import type { HttpClient } from "@effect/platform"
 import { Clock, Context, Duration, Effect, Either, Layer, Redacted, type Schema, type Scope } from "effect"
 import { connect, type LlmConnection, type LlmModel } from "./llm/LlmConnection.ts"
 import {
@@ -170,4 +170,4 @@ const make = Effect.gen(function* () {
 })
 
 /** The providers of the configuration, over HTTP. */
-export const layer = Layer.effect(Llm, make).pipe(Layer.provide(FetchHttpClient.layer))
+export const layer = Layer.effect(Llm, make)

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { Config, ConfigError, ConfigProvider, Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import * as Setting from "./Setting.ts"
+import { egressSettings } from "./settings/EgressSettings.ts"
 import { login } from "./settings/LoginSettings.ts"
 import { secretsProblems, secretsSettings } from "./settings/SecretsSettings.ts"
 
@@ -251,13 +252,7 @@ const llm = Config.all({
   })
 })
 
-const egress = Config.all({
-  allowed_hosts: optional("ALLOWED_EGRESS_HOSTS", Setting.list, {
-    shown: "development: localhost; production: none",
-    description:
-      "hosts that addresses which users chose may lead to, such as a model's base_url: `host` or `*.suffix`, comma-separated"
-  })
-})
+const egress = egressSettings()
 
 const observability = Config.all({
   log_level: setting("LOG_LEVEL", Setting.oneOf("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "FATAL", "NONE"), {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect, Either, Layer, Redacted, Schema } from "effect"
 import fc from "fast-check"
+import * as EgressLive from "../../src/platform/EgressLive.ts"
 import { Llm, layer } from "../../src/platform/Llm.ts"
 import { connect, type LlmModel } from "../../src/platform/llm/LlmConnection.ts"
 import { retryAfter } from "../../src/platform/llm/LlmFailed.ts"
@@ -54,7 +55,7 @@ const asked = (
         schema: Answer,
         name: "colour"
       })
-    ).pipe(Effect.either, Effect.provide(layer.pipe(Layer.provide(settings))))
+    ).pipe(Effect.either, Effect.provide(layer.pipe(Layer.provide(EgressLive.layer), Layer.provide(settings))))
     return { answer, server, times }
   })
 

@@ -1,6 +1,8 @@
 import { Either, type Redacted } from "effect"
 import type { Provider } from "../../domain/example/Model.ts"
+import { allowance, hostOf, portOf } from "../egress/HostRules.ts"
 import type { Values } from "../Settings.ts"
+import { allowedHosts } from "../settings/EgressSettings.ts"
 
 /** What a model's row says about where it is. */
 export interface LlmModel {
@@ -32,14 +34,14 @@ const isAtHome = (provider: string): provider is keyof typeof own => provider in
 
 const sameOrigin = (a: string, b: string | undefined) => b !== undefined && new URL(a).origin === new URL(b).origin
 
-/** Whether the operator lets addresses that users chose lead to this host. */
-const isAllowed = (host: string, { egress, app_env }: Values): boolean => {
-  const local = app_env === "production" ? [] : ["localhost", "127.0.0.1", "[::1]"]
-  return (egress.allowed_hosts ?? local).some((entry) => {
-    const name = entry.toLowerCase()
-    return name.startsWith("*.") ? host.endsWith(name.slice(1)) : host === name
-  })
-}
+/** `host:port` of every address that is no user's choice: the providers' own, and the configured one. */
+export const operatorHosts = ({ llm }: Values): ReadonlyArray<string> =>
+  [...Object.values(own).map(({ base_url }) => base_url), ...(llm.base_url === undefined ? [] : [llm.base_url])].map(
+    (address) => {
+      const url = new URL(address)
+      return `${hostOf(url)}:${portOf(url)}`
+    }
+  )
 
 /**
  * Where a model is called and with which key, or what has to be configured first. A key goes to no
@@ -60,9 +62,9 @@ export const connect = (model: LlmModel, settings: Values): Either.Either<LlmCon
     )
   }
   const known = sameOrigin(base_url, configured) || sameOrigin(base_url, home?.base_url)
-  const { hostname, host } = new URL(base_url)
-  if (!known && !isAllowed(hostname, settings)) {
-    return Either.left(`${host} may not be called: set LLM_BASE_URL to it, or add it to ALLOWED_EGRESS_HOSTS`)
+  const url = new URL(base_url)
+  if (!known && allowance(url, allowedHosts(settings)) === undefined) {
+    return Either.left(`${url.host} may not be called: set LLM_BASE_URL to it, or add it to ALLOWED_EGRESS_HOSTS`)
   }
   const api_key = sameOrigin(base_url, configured)
     ? (llm.api_key ?? (home !== undefined && sameOrigin(base_url, home.base_url) ? llm[home.key] : undefined))

@@ -1,5 +1,6 @@
 import type { AiError, HttpRequestError } from "@effect/ai/AiError"
 import { ParseResult, Schema } from "effect"
+import { EgressFailed, EgressRefused } from "../Egress.ts"
 
 /** Tokens that a provider counted. */
 export interface LlmUsage {
@@ -158,6 +159,7 @@ const ofStatus = (model: string, status: number, headers: Readonly<Record<string
 /** What the connection says: beneath the library's error is its client's, and beneath that fetch's. */
 const reasonOf = ({ description, reason, cause }: HttpRequestError): string => {
   const beneath = cause instanceof Error ? cause.cause : undefined
+  if (beneath instanceof EgressFailed) return beneath.reason
   return description ?? (beneath instanceof Error ? beneath.message : reason)
 }
 
@@ -169,7 +171,9 @@ export const fromAiError = (model: string, error: AiError): LlmFailed => {
         ? ofStatus(model, error.response.status, error.response.headers, error.body)
         : invalidOutput(error.description ?? "it is no JSON of the provider's protocol")
     case "HttpRequestError":
-      return unavailable(`cannot be reached or broke off (${bounded(reasonOf(error))})`)
+      return error.cause instanceof Error && error.cause.cause instanceof EgressRefused
+        ? notConfigured(error.cause.cause.message)
+        : unavailable(`cannot be reached or broke off (${bounded(reasonOf(error))})`)
     case "MalformedInput":
       return permanent("provider_rejected_request", bounded(error.description ?? "the request cannot be written"))
     case "MalformedOutput":

@@ -1,11 +1,35 @@
 import { FetchHttpClient, HttpClient, HttpClientError, HttpClientResponse } from "@effect/platform"
-import { Effect, Stream } from "effect"
+import { Duration, Effect, Layer, Stream } from "effect"
+import { Egress } from "../Egress.ts"
+import { Settings } from "../Settings.ts"
+import { operatorHosts } from "./LlmConnection.ts"
 
 /** An answer of a model is far smaller; one that is larger is a fault of the server. */
 const maxBytes = 16 * 1024 * 1024
 
-/** A key would go along with a redirect; and Bun ends what is silent for five minutes, which a slow model is. */
-const requestInit: BunFetchRequestInit = { redirect: "manual", timeout: false }
+/** A key would go along with a redirect. */
+const requestInit: RequestInit = { redirect: "manual" }
+
+/** A model's address may be a user's choice. Longer than an answer may take, which is counted elsewhere. */
+const guarded = Layer.effect(
+  FetchHttpClient.Fetch,
+  Effect.gen(function* () {
+    const egress = yield* Egress
+    const settings = yield* Settings
+    const send = egress.fetch({
+      operator_hosts: operatorHosts(settings),
+      streamed: true,
+      timeout_ms: Duration.toMillis(settings.llm.timeout) + 1000,
+      max_bytes: 2 * maxBytes
+    })
+    return Object.assign(
+      (url: string | URL | Request, init?: RequestInit) => send(url instanceof Request ? url.url : url, init),
+      {
+        preconnect: () => undefined
+      }
+    )
+  })
+)
 
 /** Reads the whole answer at once, so that one that breaks off is a failure of the connection. */
 const whole = (response: HttpClientResponse.HttpClientResponse) =>
@@ -58,4 +82,4 @@ export const llmHttpClient = Effect.map(HttpClient.HttpClient, (client) =>
     HttpClient.withTracerDisabledWhen(() => true),
     HttpClient.withTracerPropagation(false)
   )
-)
+).pipe(Effect.provide(FetchHttpClient.layer.pipe(Layer.provideMerge(guarded))))

@@ -1,4 +1,4 @@
-import { FetchHttpClient, HttpClientRequest } from "@effect/platform"
+import { HttpClientRequest } from "@effect/platform"
 import { Effect, Either, Redacted } from "effect"
 import type { Values } from "../Settings.ts"
 import { connect, type LlmConnection } from "./LlmConnection.ts"
@@ -41,4 +41,4 @@ export const reach = (connection: LlmConnection) =>
       Effect.map(({ status }) => status),
       Effect.catchTag("ResponseError", ({ response }) => Effect.succeed(response.status))
     )
-  }).pipe(Effect.provide(FetchHttpClient.layer))
+  })

@@ -63,7 +63,7 @@ const makeFile = async (folder: string, file: string) => {
 
 const readKey = async (file: string): Promise<LocalKey | undefined> => {
   const found = await stat(file).catch((cause) => {
-    if (hasCode(cause, "ENOENT")) return undefined
+    if (hasCode(cause, "ENOENT", "ENOTDIR")) return undefined
     throw cause
   })
   if (found === undefined) return undefined
