@@ -7,6 +7,7 @@ import { checkDatabase } from "./doctor/DatabaseCheck.ts"
 import { checkDataFolder } from "./doctor/DataFolderCheck.ts"
 import { type Finding, fail, line, ok, warn } from "./doctor/Finding.ts"
 import { checkLlm } from "./doctor/LlmCheck.ts"
+import { checkSecrets } from "./doctor/SecretsCheck.ts"
 import { checkStore } from "./doctor/StoreCheck.ts"
 import { columns } from "./Table.ts"
 
@@ -44,6 +45,7 @@ const examine = Effect.gen(function* () {
     ...folder.findings,
     ...(yield* checkDatabase(values, folder.in_use)),
     yield* checkStore(values),
+    yield* checkSecrets(values, folder.in_use),
     ...(yield* checkLlm(values))
   ]
 }).pipe(Logger.withMinimumLogLevel(LogLevel.None))

@@ -8,6 +8,7 @@ import { Alive, Dependency, DetailedHealth, Health, ServiceInfo, SystemInfo } fr
 import { Format } from "../domain/session/Session.ts"
 import { Database } from "../platform/Database.ts"
 import { ObjectStore } from "../platform/ObjectStore.ts"
+import { SecretStore } from "../platform/SecretStore.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { redoc } from "./Docs.ts"
@@ -28,6 +29,7 @@ export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
   Effect.gen(function* () {
     const database = yield* Database
     const store = yield* ObjectStore
+    const secrets = yield* SecretStore
     const settings = yield* Settings
     const metrics = yield* Metrics
     const lifecycle = yield* Lifecycle
@@ -43,7 +45,8 @@ export const layer = HttpApiBuilder.group(Api, "system", (handlers) =>
       const dependencies = yield* Effect.all(
         [
           examine("database", kind, database.version),
-          examine("object_store", store.kind, Effect.as(store.health, "readable and writable"))
+          examine("object_store", store.kind, Effect.as(store.health, "readable and writable")),
+          examine("secret_store", secrets.kind, Effect.as(secrets.ping, "a secret can be read"))
         ],
         { concurrency: "unbounded" }
       )

@@ -1,4 +1,4 @@
-import { Config, ConfigError, Duration, Either, type Redacted } from "effect"
+import { Config, ConfigError, Duration, Either, Redacted } from "effect"
 
 /** What the documentation, `doctor` and the unknown-variable warning know of one variable. */
 export interface SettingDoc {
@@ -47,6 +47,21 @@ export const secret = (
   docs.push({ name, fallback: options.shown, description: options.description, secret: true })
   return Config.withDefault(Config.redacted(name), undefined)
 }
+
+/** A secret of a certain form. What is wrong with it is told without it. */
+export const decoded = <A>(
+  config: Config.Config<Redacted.Redacted | undefined>,
+  name: string,
+  expected: string,
+  parse: (text: string) => A | undefined
+): Config.Config<A | undefined> =>
+  Config.mapOrFail(config, (given) => {
+    if (given === undefined) return Either.right(undefined)
+    const value = parse(Redacted.value(given))
+    return value === undefined
+      ? Either.left(ConfigError.InvalidData([name], `expected ${expected}`))
+      : Either.right(value)
+  })
 
 const absentThen =
   <A>(other: Config.Config<A>) =>

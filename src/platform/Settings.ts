@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { Config, ConfigError, ConfigProvider, Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import * as Setting from "./Setting.ts"
+import { secretsProblems, secretsSettings } from "./settings/SecretsSettings.ts"
 
 const { setting, optional, secret } = Setting
 
@@ -295,7 +296,8 @@ const all = Config.all({
   jobs,
   llm,
   egress,
-  observability
+  observability,
+  secrets: secretsSettings()
 })
 
 /** Everything that is read from the environment, decoded. */
@@ -371,7 +373,9 @@ export const decode = (environment: Environment): Effect.Effect<Values, Configur
     const values = yield* provider
       .load(all)
       .pipe(Effect.mapError((error) => new ConfigurationInvalid({ problems: [...problems, ...flatten(error)] })))
-    const found = [...problems, ...incomplete(values), ...unsafe(values), ...contradictory(values)]
+    const found = [...problems, ...incomplete(values), ...unsafe(values), ...contradictory(values)].concat(
+      secretsProblems(values.secrets, values.app_env)
+    )
     return found.length > 0 ? yield* new ConfigurationInvalid({ problems: found }) : values
   })
 
@@ -387,7 +391,10 @@ const prefixes = [
   "BOOTSTRAP_",
   "REDACT_",
   "WORKER_",
-  "LLM_"
+  "LLM_",
+  "VAULT_",
+  "AWS_KMS_",
+  "API_KEY_ENCRYPTION_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */

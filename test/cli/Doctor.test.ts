@@ -38,7 +38,8 @@ it.scoped("a sound configuration is ok, line by line", () =>
       "clocks",
       "roles",
       "migrations",
-      "object store"
+      "object store",
+      "secrets"
     ])
   })
 )

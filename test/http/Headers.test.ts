@@ -147,7 +147,7 @@ layer(TestServer.layer({ CORS_ORIGINS: "*" }))("with any origin allowed", (it) =
   )
 })
 
-layer(TestServer.layer({ APP_ENV: "production" }))("in production", (it) => {
+layer(TestServer.layer({ APP_ENV: "production", ALLOW_LOCAL_SECRETS: "true" }))("in production", (it) => {
   it.effect("browsers are told to stay with https", () =>
     Effect.gen(function* () {
       expect((yield* request("/live")).headers.get("strict-transport-security")).toBe("max-age=31536000")

@@ -64,7 +64,8 @@ layer(TestServer.layer())("the service itself", (it) => {
       expect(found).toEqual(
         expect.arrayContaining([
           ["database", "ok"],
-          ["object_store", "ok"]
+          ["object_store", "ok"],
+          ["secret_store", "ok"]
         ])
       )
       const database = health.dependencies.find(({ name }) => name === "database")

@@ -288,7 +288,11 @@ describe("where a model is called", () => {
       expect(Either.isRight(yield* custom("http://a.inner.example/v1", allowed))).toBe(true)
       expect(Either.isLeft(yield* custom("http://ainner.example/v1", allowed))).toBe(true)
       expect(Either.isRight(yield* custom("http://localhost:11434/v1"))).toBe(true)
-      expect(Either.isLeft(yield* custom("http://localhost:11434/v1", { APP_ENV: "production" }))).toBe(true)
+      expect(
+        Either.isLeft(
+          yield* custom("http://localhost:11434/v1", { APP_ENV: "production", ALLOW_LOCAL_SECRETS: "true" })
+        )
+      ).toBe(true)
       const stolen = yield* connected({ ...keys, ...allowed }, { base_url: "http://gpu.example/v1" })
       expect(Either.getOrThrow(Either.flip(stolen))).toContain("there is no key")
     })

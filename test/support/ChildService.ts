@@ -75,6 +75,7 @@ export const childService = ({ command = [main, "serve"], environment = {}, addr
       PORT: String(port),
       BOOTSTRAP_API_KEY: api_key,
       LOG_FORMAT: "json",
+      API_KEY_ENCRYPTION_KEY: "00".repeat(32),
       ...environment
     }
     let child: Bun.Subprocess | undefined

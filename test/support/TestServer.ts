@@ -40,6 +40,7 @@ export class TestServer extends Context.Tag("test/TestServer")<
           LOG_LEVEL: "NONE",
           SHUTDOWN_TIMEOUT: "5 s",
           DATABASE_POOL_SIZE: "8",
+          API_KEY_ENCRYPTION_KEY: "00".repeat(32),
           ...environment
         })
         return Layer.effect(
