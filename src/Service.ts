@@ -16,8 +16,11 @@ import * as OnUpload from "./example/OnUpload.ts"
 import * as Http from "./http/Http.ts"
 import * as Probes from "./http/Probes.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
+import { AuditLog } from "./identity/AuditLog.ts"
+import { AuditSealer } from "./identity/AuditSealer.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
 import { Bootstrap } from "./identity/Bootstrap.ts"
+import { DataKeys } from "./identity/DataKeys.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
@@ -60,7 +63,10 @@ const services = Layer.mergeAll(
   DirectUploads.Default,
   Bootstrap.Default,
   QueueMetrics.Default,
-  Metrics.Default
+  Metrics.Default,
+  AuditLog.Default,
+  AuditSealer.Default,
+  DataKeys.Default
 )
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
@@ -77,6 +83,8 @@ const listening = (first_key: string | undefined) =>
 const background = Effect.gen(function* () {
   const queue = yield* QueueMetrics
   yield* Effect.forkScoped(queue.run)
+  const sealer = yield* AuditSealer
+  yield* Effect.forkScoped(sealer.run)
 })
 
 /** Objects as files are one machine's, and written by one process at best. */
@@ -108,7 +116,14 @@ export const worker = Layer.scopedDiscard(
   })
 ).pipe(
   Layer.provide(Probes.layer),
-  Layer.provide(Layer.mergeAll(Layer.provide(Jobs.layer, OnUpload.layer), QueueMetrics.Default, Metrics.Default)),
+  Layer.provide(
+    Layer.mergeAll(
+      Layer.provide(Jobs.layer, OnUpload.layer),
+      QueueMetrics.Default,
+      Metrics.Default,
+      AuditSealer.Default
+    )
+  ),
   Layer.provide(Cluster.layer),
   Layer.provide(Platform.layer),
   Layer.provide(Logging.layer)

@@ -14,6 +14,7 @@ import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
+import { AuditApi } from "./AuditApi.ts"
 import { DirectUploadsApi, UploadPartsApi } from "./DirectUploadsApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
@@ -45,6 +46,7 @@ class Contract extends HttpApi.make("tracepipe")
   .add(DirectUploadsApi)
   .add(UploadPartsApi)
   .add(UploadsApi)
+  .add(AuditApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)

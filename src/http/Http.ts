@@ -4,6 +4,7 @@ import { Api } from "../api/Api.ts"
 import * as ActionsHttp from "./ActionsHttp.ts"
 import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
+import * as AuditHttp from "./AuditHttp.ts"
 import * as Authentication from "./Authentication.ts"
 import * as DirectUploadsHttp from "./DirectUploadsHttp.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
@@ -35,7 +36,8 @@ const groups = Layer.mergeAll(
   JobsHttp.layer,
   SessionsHttp.layer,
   DirectUploadsHttp.layer,
-  UploadsHttp.layer
+  UploadsHttp.layer,
+  AuditHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

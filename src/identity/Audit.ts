@@ -81,7 +81,10 @@ export class Audit extends Effect.Service<Audit>()("identity/Audit", {
         })}`
         if (personal === undefined) return [row]
         const { key_id, ciphertext } = personal
-        return [row, sql`insert into audit_personal ${sql.insert({ entry_id, org_id: who.org_id, key_id, ciphertext })}`]
+        return [
+          row,
+          sql`insert into audit_personal ${sql.insert({ entry_id, org_id: who.org_id, key_id, ciphertext })}`
+        ]
       })
 
     /** The statements that write the entry, each to be a part (`with … as`) of one larger statement. */
@@ -100,8 +103,7 @@ export class Audit extends Effect.Service<Audit>()("identity/Audit", {
       Effect.flatMap(RequestInfo, (request) => Effect.flatMap(insert(who, entry, request), written))
 
     /** Writes the entry; call it inside the transaction of the change. */
-    const record = (entry: AuditEntry) =>
-      Effect.flatMap(CurrentPrincipal, (principal) => write(by(principal), entry))
+    const record = (entry: AuditEntry) => Effect.flatMap(CurrentPrincipal, (principal) => write(by(principal), entry))
 
     /** Writes an entry of the service itself, such as the bootstrap. */
     const recordSystem = (org_id: OrganizationId, entry: AuditEntry) => write(ofOrganization(org_id, "system"), entry)

@@ -52,10 +52,11 @@ export class DataKeys extends Effect.Service<DataKeys>()("identity/DataKeys", {
       })
 
     // Never in the transaction of who asks: a rollback would take the key away that others use already.
-    const apart = Effect.mapInputContext(<R>(context: Context.Context<R>) =>
-      // The tag is not among what the effect needs, so no type can say that it is left out.
-      Context.omit(SqlClient.TransactionConnection)(context as Context.Context<R | SqlClient.TransactionConnection>) as Context.Context<R>
-    )
+    const apart = <A, E>(self: Effect.Effect<A, E>): Effect.Effect<A, E> =>
+      Effect.mapInputContext(self, (context: Context.Context<never>) =>
+        // The connection is no requirement of the effect: it is found where it happens to be.
+        Context.omit(SqlClient.TransactionConnection)(context as Context.Context<SqlClient.TransactionConnection>)
+      )
 
     /** The version of the newest key-encryption key; of two processes that make the first one, one wins. */
     const current = Effect.gen(function* () {

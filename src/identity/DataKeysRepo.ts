@@ -36,7 +36,10 @@ export class DataKeysRepo extends Effect.Service<DataKeysRepo>()("identity/DataK
      * Waits for nobody who makes one for the same owner at the same time: then there are two, and both hold.
      * False where the owner is not there, or was erased: that waits for an erasure that is going on.
      */
-    const insert = (owner: KeyOwner, key: { readonly id: string; readonly wrapped: Buffer; readonly kek_version: number }) =>
+    const insert = (
+      owner: KeyOwner,
+      key: { readonly id: string; readonly wrapped: Buffer; readonly kek_version: number }
+    ) =>
       Effect.map(
         orDefect(
           owner.kind === "user"

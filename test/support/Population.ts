@@ -207,6 +207,12 @@ export const populate = (caller: Caller) =>
     for (const [kind, maker] of Object.entries(makers)) {
       if (endpointOf(maker.endpoint) !== undefined) ids[kind] = yield* created(maker, ids, caller)
     }
+    // Every one of these was written into the log.
+    const { sql } = yield* TestServer
+    const [entry] = yield* Effect.orDie(
+      sql<{ id: string }>`select id from audit_entries where org_id = ${caller.org_id} order by at, id limit 1`
+    )
+    ids["AuditEntryId"] = entry?.id ?? ""
     return ids as Ids
   })
 

@@ -1,4 +1,10 @@
-import { createPrivateKey, createPublicKey, type KeyObject, sign as signBytes, verify as verifyBytes } from "node:crypto"
+import {
+  createPrivateKey,
+  createPublicKey,
+  type KeyObject,
+  sign as signBytes,
+  verify as verifyBytes
+} from "node:crypto"
 
 /** C2SP signed-note with Ed25519: a text, an empty line, and signatures by name and key id. */
 
