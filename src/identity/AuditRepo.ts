@@ -89,8 +89,8 @@ export class AuditRepo extends Effect.Service<AuditRepo>()("identity/AuditRepo",
     const isAll = (filter: AuditFilter) => Object.values(filter).every((value) => value === undefined)
 
     const rows = (entries: Statement.Fragment) =>
-      sql`select ${leafColumns(sql)}, ${Keyset.position_at(sql)}, l.seq, encode(l.leaf_hash, 'hex') as leaf_hash, ${keyed}
-        from (select * from (select a.*, a.at as created_at from audit_entries a) a where ${entries}) e
+      sql`select ${leafColumns(sql)}, e.position_at, l.seq, encode(l.leaf_hash, 'hex') as leaf_hash, ${keyed}
+        from (select *, ${Keyset.position_at(sql)} from (select a.*, a.at as created_at from audit_entries a) a where ${entries}) e
           left join audit_leaves l on l.entry_id = e.id ${withKeys}`
 
     /** Newest first. */
