@@ -15,12 +15,15 @@ import { Models } from "./example/Models.ts"
 import * as OnUpload from "./example/OnUpload.ts"
 import * as Http from "./http/Http.ts"
 import * as Probes from "./http/Probes.ts"
+import { Agents } from "./identity/Agents.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
 import { AuditLog } from "./identity/AuditLog.ts"
 import { AuditSealer } from "./identity/AuditSealer.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
 import { Bootstrap } from "./identity/Bootstrap.ts"
 import { DataKeys } from "./identity/DataKeys.ts"
+import { Invitations } from "./identity/Invitations.ts"
+import { Organizations } from "./identity/Organizations.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
@@ -44,6 +47,9 @@ const services = Layer.mergeAll(
   Authenticator.Default,
   ApiKeys.Default,
   Users.Default,
+  Invitations.Default,
+  Organizations.Default,
+  Agents.Default,
   Suites.Default,
   SuiteSurfaces.Default,
   Actions.Default,

@@ -13,14 +13,17 @@ import { CreateSession } from "../domain/session/Session.ts"
 import { TimelineEvent } from "../domain/session/Timeline.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
+import { AgentsApi } from "./AgentsApi.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { DirectUploadsApi, UploadPartsApi } from "./DirectUploadsApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
+import { InvitationsApi } from "./InvitationsApi.ts"
 import { JobsApi } from "./JobsApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
+import { OrganizationsApi } from "./OrganizationsApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
 import { SuitesApi } from "./SuitesApi.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -32,6 +35,9 @@ import { version } from "./Version.ts"
 class Contract extends HttpApi.make("tracepipe")
   .add(SystemApi)
   .add(UsersApi)
+  .add(InvitationsApi)
+  .add(OrganizationsApi)
+  .add(AgentsApi)
   .add(ApiKeysApi)
   .add(SuitesApi)
   .add(ActionsApi)

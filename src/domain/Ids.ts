@@ -30,6 +30,9 @@ export type AgentId = typeof AgentId.Type
 export const MembershipId = id("MembershipId")
 export type MembershipId = typeof MembershipId.Type
 
+export const InvitationId = id("InvitationId")
+export type InvitationId = typeof InvitationId.Type
+
 export const ApiKeyId = id("ApiKeyId")
 export type ApiKeyId = typeof ApiKeyId.Type
 

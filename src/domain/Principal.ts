@@ -86,6 +86,10 @@ const admin: ReadonlyArray<Scope> = [...member, "agents:write", "audit:read", "o
 /** The most that a role can hold; a key's scopes are cut down to this at each request. */
 const roleScopes: Record<Role, ReadonlyArray<Scope>> = { viewer, member, admin, owner: admin }
 
+/** True when the role holds all that the other does: owner ⊃ admin ⊃ member ⊃ viewer. */
+export const roleIncludes = (role: Role, other: Role): boolean =>
+  Role.literals.indexOf(role) <= Role.literals.indexOf(other)
+
 /** True when the principal's key names the scope (or `*`) and its role allows it. */
 export const holds = (principal: Principal, scope: Scope): boolean =>
   (principal.scopes.includes(scope) || principal.scopes.includes("*")) &&

@@ -3,17 +3,20 @@ import { Layer } from "effect"
 import { Api } from "../api/Api.ts"
 import * as ActionsHttp from "./ActionsHttp.ts"
 import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
+import * as AgentsHttp from "./AgentsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
 import * as AuditHttp from "./AuditHttp.ts"
 import * as Authentication from "./Authentication.ts"
 import * as DirectUploadsHttp from "./DirectUploadsHttp.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
+import * as InvitationsHttp from "./InvitationsHttp.ts"
 import * as JobsHttp from "./JobsHttp.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
 import { server } from "./Listening.ts"
 import * as McpServersHttp from "./McpServersHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
 import * as ModelsHttp from "./ModelsHttp.ts"
+import * as OrganizationsHttp from "./OrganizationsHttp.ts"
 import * as Rim from "./Rim.ts"
 import * as SessionsHttp from "./SessionsHttp.ts"
 import * as SuitesHttp from "./SuitesHttp.ts"
@@ -25,6 +28,9 @@ import * as UsersHttp from "./UsersHttp.ts"
 const groups = Layer.mergeAll(
   SystemHttp.layer,
   UsersHttp.layer,
+  InvitationsHttp.layer,
+  OrganizationsHttp.layer,
+  AgentsHttp.layer,
   ApiKeysHttp.layer,
   SuitesHttp.layer,
   ActionsHttp.layer,

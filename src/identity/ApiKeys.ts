@@ -1,29 +1,37 @@
 import { SqlClient } from "@effect/sql"
 import { DateTime, Effect } from "effect"
 import { Forbidden, NotFound } from "../domain/Errors.ts"
-import type { ApiKeyId } from "../domain/Ids.ts"
+import type { AgentId, ApiKeyId } from "../domain/Ids.ts"
+import { type Agent, agentNotFound } from "../domain/identity/Agent.ts"
 import { apiKeyNotFound, type CreateApiKey, CreatedApiKey, type UpdateApiKey } from "../domain/identity/ApiKey.ts"
 import { CurrentPrincipal, effectiveScopes, type Principal, scope, withPolicy } from "../domain/Principal.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
-import { ApiKeysRepo } from "./ApiKeysRepo.ts"
+import { AgentsRepo } from "./AgentsRepo.ts"
+import { ApiKeysRepo, type Owned } from "./ApiKeysRepo.ts"
 import { Audit } from "./Audit.ts"
 import { Authenticator } from "./Authenticator.ts"
 import * as KeyFormat from "./KeyFormat.ts"
 
+const isManager = ({ role }: Principal) => role === "owner" || role === "admin"
+
 /** Owners and admins manage the organization's keys, everybody else their own. */
-const owned = (principal: Principal) => ({
+const owned = (principal: Principal): Owned => ({
   org_id: principal.org_id,
-  user_id: principal.role === "owner" || principal.role === "admin" ? null : principal.user_id
+  holder: isManager(principal) ? "all" : { user_id: principal.user_id, agent_id: principal.agent_id }
 })
 
-/** A key never reaches further than the credential that makes it. */
-const within = (creator: Principal, wanted: CreateApiKey) =>
+/** A key never reaches further than the credential that makes it, nor than the agent whose it is. */
+const within = (creator: Principal, wanted: CreateApiKey, agent: Agent | undefined) =>
   Effect.gen(function* () {
     const held = effectiveScopes(creator)
-    const scopes = wanted.scopes ?? held
+    const most = agent === undefined ? held : agent.scopes.filter((name) => held.includes(name))
+    const scopes = wanted.scopes ?? most
+    if (scopes.length === 0) return yield* new Forbidden({ detail: "you hold none of the agent's scopes yourself" })
     const beyond = held.includes("*") ? [] : scopes.filter((name) => !held.includes(name))
     if (beyond.length > 0) return yield* new Forbidden({ detail: `you do not hold ${beyond.join(", ")} yourself` })
+    const strange = agent === undefined ? [] : scopes.filter((name) => !agent.scopes.includes(name))
+    if (strange.length > 0) return yield* new Forbidden({ detail: `the agent does not hold ${strange.join(", ")}` })
     const suite_ids = wanted.suite_ids ?? creator.suite_ids
     const foreign = suite_ids?.filter((id) => creator.suite_ids !== null && !creator.suite_ids.includes(id)) ?? []
     if (foreign.length > 0) return yield* new Forbidden({ detail: `your own key does not reach ${foreign.join(", ")}` })
@@ -32,26 +40,37 @@ const within = (creator: Principal, wanted: CreateApiKey) =>
 
 /** API keys: made, listed, changed, revoked. */
 export class ApiKeys extends Effect.Service<ApiKeys>()("identity/ApiKeys", {
-  dependencies: [ApiKeysRepo.Default, Audit.Default, Authenticator.Default],
+  dependencies: [ApiKeysRepo.Default, AgentsRepo.Default, Audit.Default, Authenticator.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* ApiKeysRepo
+    const agents = yield* AgentsRepo
     const audit = yield* Audit
     const authenticator = yield* Authenticator
     const managed = withPolicy(scope("keys:manage"))
 
+    const agentOf = (principal: Principal, id: AgentId) =>
+      Effect.gen(function* () {
+        if (!isManager(principal)) {
+          return yield* new Forbidden({ detail: "only owners and admins make keys of agents" })
+        }
+        return (yield* agents.find(principal.org_id, id)) ?? (yield* agentNotFound(id))
+      })
+
     const create = Effect.fn("ApiKeys.create")(function* (wanted: CreateApiKey) {
       const principal = yield* CurrentPrincipal
-      const { scopes, suite_ids } = yield* within(principal, wanted)
       const { user_id, org_id } = principal
       if (user_id === null) return yield* new Forbidden({ detail: "only a user can make an API key" })
+      const agent = wanted.agent_id === undefined ? undefined : yield* agentOf(principal, wanted.agent_id)
+      const { scopes, suite_ids } = yield* within(principal, wanted, agent)
       const unknown = suite_ids === null ? undefined : yield* repo.unknownSuite(org_id, suite_ids)
       if (unknown !== undefined) return yield* new NotFound({ detail: `there is no suite ${unknown}` })
       const key = KeyFormat.make()
       const row = yield* Effect.tap(
         repo.insert({
           org_id,
-          user_id,
+          user_id: agent === undefined ? user_id : null,
+          agent_id: agent?.id ?? null,
           name: wanted.name,
           prefix: KeyFormat.prefix(key),
           hash: KeyFormat.hash(key),

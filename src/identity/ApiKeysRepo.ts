@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { Effect, Schema } from "effect"
-import { ApiKeyId, OrganizationId as Org, type OrganizationId, SuiteId, UserId } from "../domain/Ids.ts"
+import { AgentId, ApiKeyId, OrganizationId as Org, type OrganizationId, SuiteId, UserId } from "../domain/Ids.ts"
 import { ApiKey } from "../domain/identity/ApiKey.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import { Role, Scope } from "../domain/Principal.ts"
@@ -11,7 +11,8 @@ import { orDefect } from "../platform/SqlFailure.ts"
 
 export interface NewKey {
   readonly org_id: OrganizationId
-  readonly user_id: UserId
+  readonly user_id: UserId | null
+  readonly agent_id: AgentId | null
   readonly name: string
   readonly prefix: string
   readonly hash: string
@@ -20,12 +21,13 @@ export interface NewKey {
   readonly expires_at: Date | null
 }
 
-/** What authentication needs of a key and its owner, read at once. */
+/** What authentication needs of a key and whose it is, a user's or an agent's, read at once. */
 export const KeyOwner = Schema.Struct({
   id: ApiKeyId,
   org_id: Org,
-  user_id: UserId,
-  role: Role,
+  user_id: Schema.NullOr(UserId),
+  agent_id: Schema.NullOr(AgentId),
+  role: Schema.NullOr(Role),
   scopes: Schema.Array(Scope),
   suite_ids: Schema.NullOr(Schema.Array(SuiteId)),
   expires_at: ApiKey.fields.expires_at
@@ -34,10 +36,10 @@ export type KeyOwner = typeof KeyOwner.Type
 
 const Positioned = Keyset.Positioned(ApiKey.fields)
 
-/** Whose keys: an organization's, or only one user's of it. */
-interface Owned {
+/** Whose keys: an organization's, or only those of one user or agent of it. */
+export interface Owned {
   readonly org_id: OrganizationId
-  readonly user_id: UserId | null
+  readonly holder: "all" | { readonly user_id: UserId | null; readonly agent_id: AgentId | null }
 }
 
 /** Rows of `api_keys`. */
@@ -45,9 +47,13 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const id = yield* Id
-    const columns = sql`id, user_id, name, prefix, scopes, suite_ids, expires_at, last_used_at, revoked_at, created_at, updated_at`
-    const owned = ({ org_id, user_id }: Owned) =>
-      user_id === null ? sql`org_id = ${org_id}` : sql`org_id = ${org_id} and user_id = ${user_id}`
+    const columns = sql`id, user_id, agent_id, name, prefix, scopes, suite_ids, expires_at, last_used_at, revoked_at, created_at, updated_at`
+    const owned = ({ org_id, holder }: Owned) => {
+      if (holder === "all") return sql`org_id = ${org_id}`
+      return holder.user_id === null
+        ? sql`org_id = ${org_id} and agent_id = ${holder.agent_id}`
+        : sql`org_id = ${org_id} and user_id = ${holder.user_id}`
+    }
 
     const insert = (key: NewKey) =>
       Rows.one(ApiKey, sql`insert into api_keys ${sql.insert({ id: id.next(), ...key })} returning ${columns}`)
@@ -91,21 +97,38 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
           where ${owned(owner)} and id = ${key_id} returning hash`
       )
 
+    /** Ends all keys that a user has in an organization. */
+    const revokeOf = (org_id: OrganizationId, user_id: UserId) =>
+      orDefect(
+        Effect.asVoid(sql`update api_keys set revoked_at = now(), updated_at = now()
+          where org_id = ${org_id} and user_id = ${user_id} and revoked_at is null`)
+      )
+
+    /** The valid key of a member or of an active agent. An agent's key does what the agent still may. */
     const byHash = (hash: string) =>
       Rows.first(
         KeyOwner,
-        sql`select k.id, k.org_id, k.user_id, m.role, k.scopes, k.suite_ids, k.expires_at
-          from api_keys k join memberships m on m.org_id = k.org_id and m.user_id = k.user_id
-          where k.hash = ${hash} and k.revoked_at is null`
+        sql`select k.id, k.org_id, k.user_id, k.agent_id, m.role, k.suite_ids, k.expires_at,
+            case when a.id is null then k.scopes else array(select unnest(k.scopes) intersect select unnest(a.scopes)) end as scopes
+          from api_keys k
+            left join memberships m on m.org_id = k.org_id and m.user_id = k.user_id
+            left join agents a on a.id = k.agent_id and a.status = 'active'
+          where k.hash = ${hash} and k.revoked_at is null and (m.id is not null or a.id is not null)`
       )
 
-    /** Writes when keys were last used, many at once. */
+    /** Writes when keys, and the agents whose they are, were last used; many at once. */
     const touch = (used: ReadonlyArray<{ readonly id: ApiKeyId; readonly at: Date }>) =>
       orDefect(
-        Effect.asVoid(sql`update api_keys k set last_used_at = greatest(k.last_used_at, u.at)
-          from jsonb_to_recordset(${JSON.stringify(used)}::jsonb) as u(id uuid, at timestamptz) where k.id = u.id`)
+        Effect.asVoid(sql`
+          with touched as (
+            update api_keys k set last_used_at = greatest(k.last_used_at, u.at)
+            from jsonb_to_recordset(${JSON.stringify(used)}::jsonb) as u(id uuid, at timestamptz) where k.id = u.id
+            returning k.agent_id, k.last_used_at)
+          update agents a set last_seen_at = greatest(a.last_seen_at, t.at)
+          from (select agent_id, max(last_used_at) as at from touched where agent_id is not null group by agent_id) t
+          where a.id = t.agent_id`)
       )
 
-    return { insert, unknownSuite, list, find, update, revoke, byHash, touch } as const
+    return { insert, unknownSuite, list, find, update, revoke, revokeOf, byHash, touch } as const
   })
 }) {}

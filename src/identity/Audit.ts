@@ -1,7 +1,7 @@
 import { SqlClient, Statement } from "@effect/sql"
 import canonicalize from "canonicalize"
 import { Effect } from "effect"
-import type { OrganizationId } from "../domain/Ids.ts"
+import type { OrganizationId, UserId } from "../domain/Ids.ts"
 import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Id } from "../platform/Id.ts"
@@ -42,10 +42,14 @@ const ofOrganization = (org_id: OrganizationId, actor: string): By => ({
   owner: { kind: "organization", id: org_id }
 })
 
+const ofUser = (user_id: UserId, org_id: OrganizationId): By => ({
+  org_id,
+  actor: `user/${user_id}`,
+  owner: { kind: "user", id: user_id }
+})
+
 const by = ({ org_id, user_id, agent_id }: Principal): By =>
-  user_id === null
-    ? ofOrganization(org_id, `agent/${agent_id}`)
-    : { org_id, actor: `user/${user_id}`, owner: { kind: "user", id: user_id } }
+  user_id === null ? ofOrganization(org_id, `agent/${agent_id}`) : ofUser(user_id, org_id)
 
 /** Writes the audit log, in the transaction of what it records. */
 export class Audit extends Effect.Service<Audit>()("identity/Audit", {
@@ -108,6 +112,10 @@ export class Audit extends Effect.Service<Audit>()("identity/Audit", {
     /** Writes an entry of the service itself, such as the bootstrap. */
     const recordSystem = (org_id: OrganizationId, entry: AuditEntry) => write(ofOrganization(org_id, "system"), entry)
 
-    return { record, recordSystem, statements } as const
+    /** Writes what a user did to an organization that is not the one they act in, if they act in any. */
+    const recordAs = (user_id: UserId, org_id: OrganizationId, entry: AuditEntry) =>
+      write(ofUser(user_id, org_id), entry)
+
+    return { record, recordAs, recordSystem, statements } as const
   })
 }) {}

@@ -1,6 +1,6 @@
 import { Cache, Duration, Effect, Exit, Schedule } from "effect"
 import { BadRequest, Unauthorized } from "../domain/Errors.ts"
-import type { ApiKeyId } from "../domain/Ids.ts"
+import type { ApiKeyId, OrganizationId, UserId } from "../domain/Ids.ts"
 import { Principal } from "../domain/Principal.ts"
 import { ApiKeysRepo, type KeyOwner } from "./ApiKeysRepo.ts"
 import * as KeyFormat from "./KeyFormat.ts"
@@ -43,7 +43,7 @@ const toPrincipal = (key: KeyOwner) =>
     {
       org_id: key.org_id,
       user_id: key.user_id,
-      agent_id: null,
+      agent_id: key.agent_id,
       role: key.role,
       scopes: key.scopes,
       suite_ids: key.suite_ids,
@@ -125,6 +125,21 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
         return cache.invalidate(hash)
       })
 
-    return { authenticate, forget } as const
+    const forgetAll = Effect.suspend(() => {
+      forgotten += 1
+      recent.clear()
+      return cache.invalidateAll
+    })
+
+    /** Makes a change of an agent take effect on this node at once, for each of its credentials. */
+    const forgetAgent = (_client_id: string) => forgetAll
+
+    /** Makes a change of what a user is take effect on this node at once, for each of their credentials. */
+    const forgetUser = (_user_id: UserId) => forgetAll
+
+    /** Makes the end of an organization take effect on this node at once. */
+    const forgetOrganization = (_org_id: OrganizationId) => forgetAll
+
+    return { authenticate, forget, forgetAgent, forgetUser, forgetOrganization } as const
   })
 }) {}

@@ -60,6 +60,7 @@ export class Bootstrap extends Effect.Service<Bootstrap>()("identity/Bootstrap",
       Effect.tap(
         keys.insert({
           ...owner,
+          agent_id: null,
           name,
           prefix: KeyFormat.prefix(key),
           hash: KeyFormat.hash(key),

@@ -1,29 +1,83 @@
-import { SqlClient } from "@effect/sql"
+import { SqlClient, type SqlError } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import { OrganizationId, UserId } from "../domain/Ids.ts"
+import {
+  type CreateOrganization,
+  Organization,
+  SlugTaken,
+  type UpdateOrganization
+} from "../domain/identity/Organization.ts"
 import { Id } from "../platform/Id.ts"
 import * as Rows from "../platform/Rows.ts"
+import { orDefect, violates } from "../platform/SqlFailure.ts"
 
-const Row = Schema.Struct({ id: OrganizationId, slug: Schema.String, name: Schema.String })
+/** What an organization must not have when it is deleted: by table, in words. */
+const contents = {
+  sessions: "sessions",
+  uploads: "uploads",
+  mcp_servers: "MCP servers",
+  examples: "examples",
+  jobs: "jobs"
+} as const
 
 /** Rows of `organizations`. */
 export class OrganizationsRepo extends Effect.Service<OrganizationsRepo>()("identity/OrganizationsRepo", {
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const id = yield* Id
+    const columns = sql`id, slug, name, settings, created_at, updated_at`
 
     const isEmpty = Effect.map(
       Rows.one(Schema.Struct({ empty: Schema.Boolean }), sql`select not exists (select from organizations) as empty`),
       ({ empty }) => empty
     )
 
-    const insert = (organization: { readonly slug: string; readonly name: string }) =>
-      Rows.one(
-        Row,
-        sql`insert into organizations ${sql.insert({ id: id.next(), ...organization })} returning id, slug, name`
+    const slugged = (slug: string | undefined) =>
+      Effect.mapError((error: SqlError.SqlError) =>
+        violates(error, "organizations_slug_unique") ? new SlugTaken({ slug: String(slug) }) : error
       )
 
-    const bySlug = (slug: string) => Rows.first(Row, sql`select id, slug, name from organizations where slug = ${slug}`)
+    /** jsonb takes an object as its text. */
+    const rowOf = ({ settings, ...rest }: UpdateOrganization) =>
+      settings === undefined ? rest : { ...rest, settings: JSON.stringify(settings) }
+
+    const inserted = (organization: CreateOrganization) =>
+      sql`insert into organizations ${sql.insert({ id: id.next(), ...rowOf(organization) })} returning ${columns}`
+
+    const insert = (organization: CreateOrganization) => Rows.one(Organization, inserted(organization))
+
+    /** The same, where there may be one of this slug. */
+    const insertNew = (organization: CreateOrganization) =>
+      Rows.one(Organization, slugged(organization.slug)(inserted(organization)))
+
+    const find = (org_id: OrganizationId) =>
+      Rows.first(Organization, sql`select ${columns} from organizations where id = ${org_id}`)
+
+    /** The organization; until the transaction ends nobody else changes it, nor adds anything to it. */
+    const lock = (org_id: OrganizationId) =>
+      Rows.first(Organization, sql`select ${columns} from organizations where id = ${org_id} for update`)
+
+    const update = (org_id: OrganizationId, change: UpdateOrganization) =>
+      sql`update organizations set ${sql.update(rowOf(change))}, updated_at = now()
+        where id = ${org_id} returning ${columns}`.pipe(slugged(change.slug), (query) =>
+        Rows.first(Organization, query)
+      )
+
+    /** The first kind of thing that an organization still has; undefined: none. */
+    const holds = (org_id: OrganizationId) =>
+      Effect.gen(function* () {
+        for (const [table, words] of Object.entries(contents)) {
+          const [row] = yield* orDefect(sql`select 1 from ${sql(table)} where org_id = ${org_id} limit 1`)
+          if (row !== undefined) return words
+        }
+        return undefined
+      })
+
+    const remove = (org_id: OrganizationId) =>
+      orDefect(Effect.asVoid(sql`delete from organizations where id = ${org_id}`))
+
+    const bySlug = (slug: string) =>
+      Rows.first(Organization, sql`select ${columns} from organizations where slug = ${slug}`)
 
     const firstOwner = (org_id: OrganizationId) =>
       Rows.first(
@@ -31,6 +85,6 @@ export class OrganizationsRepo extends Effect.Service<OrganizationsRepo>()("iden
         sql`select user_id from memberships where org_id = ${org_id} and role = 'owner' order by created_at, id limit 1`
       )
 
-    return { isEmpty, insert, bySlug, firstOwner } as const
+    return { isEmpty, insert, insertNew, find, lock, update, holds, remove, bySlug, firstOwner } as const
   })
 }) {}

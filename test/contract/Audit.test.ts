@@ -4,8 +4,8 @@ import { expect, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { asOwner } from "../support/AsOwner.ts"
 import { type Call, endpoints, isMutating, send } from "../support/Contract.ts"
-import { type Caller, organization, rowsOf } from "../support/Organizations.ts"
-import { type Ids, populate, requestOf, sampleOf } from "../support/Population.ts"
+import { type Caller, rowsOf } from "../support/Organizations.ts"
+import { requestOf, sampleOf, worldOf } from "../support/Population.ts"
 import { TestServer } from "../support/TestServer.ts"
 
 const changing = endpoints.filter((endpoint) => endpoint.authenticated && isMutating(endpoint))
@@ -45,8 +45,7 @@ layer(TestServer.layer())("the audit log", (it) => {
 
     it.effect(`${title} writes one entry, with who did what in which request`, () =>
       Effect.gen(function* () {
-        const caller = yield* organization()
-        const ids = yield* populate(caller)
+        const { caller, ids } = yield* worldOf(endpoint)
         const sample = yield* sampleOf(endpoint, ids, caller)
         const before = yield* entries(caller)
         const request_id = `audit-${crypto.randomUUID()}`
@@ -68,8 +67,8 @@ layer(TestServer.layer())("the audit log", (it) => {
 
     it.effect(`${title} changes nothing when its entry cannot be written`, () =>
       Effect.gen(function* () {
-        const caller = yield* organization()
-        const sample = yield* sampleOf(endpoint, yield* populate(caller), caller)
+        const { caller, ids } = yield* worldOf(endpoint)
+        const sample = yield* sampleOf(endpoint, ids, caller)
         const before = [yield* rowsOf(caller.org_id), yield* objects(caller)]
         yield* asOwner(
           "create function deny() returns trigger language plpgsql as 'begin raise exception ''no entry''; end'",
@@ -85,8 +84,7 @@ layer(TestServer.layer())("the audit log", (it) => {
 
     it.effect(`${title} writes nothing when it is refused`, () =>
       Effect.gen(function* () {
-        const caller = yield* organization()
-        const ids: Ids = yield* populate(caller)
+        const { caller, ids } = yield* worldOf(endpoint)
         const call = requestOf(endpoint, ids)
         const before = yield* rowsOf(caller.org_id)
         const refusals = [

@@ -85,50 +85,50 @@ interface LeafRow {
 }
 
 layer(TestServer.layer(), { excludeTestServices: true })("ten thousand writers whose commits are delayed", (it) => {
-  it.effect("are sealed by several sealers at once: every committed row once, in an order that keeps to the commits", () =>
-    Effect.gen(function* () {
-      const { sql } = yield* TestServer
-      const orgs = yield* Effect.all([organization(), organization(), organization()])
-      const [database] = yield* sql<{ name: string }>`select current_database() as name`
-      const address = withDatabase(inject("admin"), String(database?.name), roles.app)
-      const others = yield* Effect.forEach([1, 2, 3], () =>
-        Effect.gen(function* () {
-          const sealer = yield* AuditSealer
-          return yield* Effect.forkScoped(
-            Effect.repeat(Effect.orDie(sealer.seal()), Schedule.spaced("20 millis"))
-          )
-        }).pipe(Effect.provide(Layer.fresh(AuditSealer.Default)))
-      )
-      const written = yield* Effect.promise(() => writeAll(address, orgs))
-      const kept = written.flatMap(({ entries, began, committed }) =>
-        committed === undefined ? [] : entries.map((entry) => ({ ...entry, began, committed }))
-      )
-      expect(kept.length).toBeGreaterThan(WRITERS * 0.9)
-      const leaves = yield* eventually(
-        sql<LeafRow>`select entry_id, org_id, seq from audit_leaves
+  it.effect(
+    "are sealed by several sealers at once: every committed row once, in an order that keeps to the commits",
+    () =>
+      Effect.gen(function* () {
+        const { sql } = yield* TestServer
+        const orgs = yield* Effect.all([organization(), organization(), organization()])
+        const [database] = yield* sql<{ name: string }>`select current_database() as name`
+        const address = withDatabase(inject("admin"), String(database?.name), roles.app)
+        const others = yield* Effect.forEach([1, 2, 3], () =>
+          Effect.gen(function* () {
+            const sealer = yield* AuditSealer
+            return yield* Effect.forkScoped(Effect.repeat(Effect.orDie(sealer.seal()), Schedule.spaced("20 millis")))
+          }).pipe(Effect.provide(Layer.fresh(AuditSealer.Default)))
+        )
+        const written = yield* Effect.promise(() => writeAll(address, orgs))
+        const kept = written.flatMap(({ entries, began, committed }) =>
+          committed === undefined ? [] : entries.map((entry) => ({ ...entry, began, committed }))
+        )
+        expect(kept.length).toBeGreaterThan(WRITERS * 0.9)
+        const leaves = yield* eventually(
+          sql<LeafRow>`select entry_id, org_id, seq from audit_leaves
           where org_id in ${sql.in(orgs.map(({ org_id }) => org_id))} order by org_id, seq`,
-        (found) => found.length >= kept.length,
-        60_000
-      )
-      yield* Fiber.interruptAll(others)
-      // Every committed row once, no other.
-      expect(leaves.map(({ entry_id }) => entry_id).sort()).toEqual(kept.map(({ id }) => id).sort())
-      const byId = new Map(kept.map((entry) => [entry.id, entry]))
-      for (const { org_id } of orgs) {
-        const own = leaves.filter((leaf) => leaf.org_id === org_id)
-        expect(own.map(({ seq }) => seq)).toEqual(own.map((_, at) => at))
-        let latest = 0
-        for (const { entry_id } of own) {
-          const { began, committed } = byId.get(entry_id)!
-          // Nothing stands here that was committed before something began that stands before it.
-          expect(committed).toBeGreaterThan(latest)
-          latest = Math.max(latest, began)
+          (found) => found.length >= kept.length,
+          60_000
+        )
+        yield* Fiber.interruptAll(others)
+        // Every committed row once, no other.
+        expect(leaves.map(({ entry_id }) => entry_id).sort()).toEqual(kept.map(({ id }) => id).sort())
+        const byId = new Map(kept.map((entry) => [entry.id, entry]))
+        for (const { org_id } of orgs) {
+          const own = leaves.filter((leaf) => leaf.org_id === org_id)
+          expect(own.map(({ seq }) => seq)).toEqual(own.map((_, at) => at))
+          let latest = 0
+          for (const { entry_id } of own) {
+            const { began, committed } = byId.get(entry_id)!
+            // Nothing stands here that was committed before something began that stands before it.
+            expect(committed).toBeGreaterThan(latest)
+            latest = Math.max(latest, began)
+          }
         }
-      }
-      // It was sealed while it was written, not all at the end.
-      const batches = yield* sql<{ count: number }>`select count(*)::int as count from audit_checkpoints`
-      expect(batches[0]?.count).toBeGreaterThan(3)
-    }).pipe(Effect.scoped)
+        // It was sealed while it was written, not all at the end.
+        const batches = yield* sql<{ count: number }>`select count(*)::int as count from audit_checkpoints`
+        expect(batches[0]?.count).toBeGreaterThan(3)
+      }).pipe(Effect.scoped)
   )
 
   it.effect("leave checkpoints that are signed, go on from one another, and are in the object store", () =>

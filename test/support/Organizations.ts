@@ -62,6 +62,16 @@ export const organization = (wanted: NewKey & { readonly role?: Role } = {}) =>
     return yield* member(org_id, wanted)
   }).pipe(Effect.orDie)
 
+/** Makes a user a member of another organization too, which is new; answers its id. */
+export const elsewhere = ({ user_id }: Pick<Caller, "user_id">, role: Role = "owner") =>
+  Effect.gen(function* () {
+    const { sql } = yield* TestServer
+    const org_id = next()
+    yield* sql`insert into organizations ${sql.insert({ id: org_id, slug: `org-${org_id}`, name: "Another" })}`
+    yield* sql`insert into memberships ${sql.insert({ id: next(), org_id, user_id, role })}`
+    return org_id
+  }).pipe(Effect.orDie)
+
 /**
  * Every row of an organization, by table, but for when its keys were last used, and for what the sealer
  * makes of its audit entries meanwhile. Two that are equal say that nothing was changed in between.

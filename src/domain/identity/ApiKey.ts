@@ -1,13 +1,14 @@
 import { Schema } from "effect"
 import { NotFound } from "../Errors.ts"
-import { ApiKeyId, SuiteId, UserId } from "../Ids.ts"
+import { AgentId, ApiKeyId, SuiteId, UserId } from "../Ids.ts"
 import { Text, TimestampText } from "../Json.ts"
 import { Scope } from "../Principal.ts"
 
-/** A scoped, expiring, revocable secret of a user. The secret itself is shown once and never kept. */
+/** A scoped, expiring, revocable secret of a user or of an agent. The secret itself is shown once and never kept. */
 export class ApiKey extends Schema.Class<ApiKey>("ApiKey")({
   id: ApiKeyId,
-  user_id: UserId,
+  user_id: Schema.NullOr(UserId).annotations({ description: "Whose it is; null: an agent's" }),
+  agent_id: Schema.NullOr(AgentId).annotations({ description: "Whose it is; null: a user's" }),
   name: Schema.String,
   /** The first characters of the key, to tell keys apart. */
   prefix: Schema.String,
@@ -30,9 +31,12 @@ const Name = Text(1, 200)
 
 export class CreateApiKey extends Schema.Class<CreateApiKey>("CreateApiKey")({
   name: Name,
+  agent_id: Schema.optionalWith(AgentId, { exact: true }).annotations({
+    description: "The agent whose key it is to be, which owners and admins can say; your own when absent"
+  }),
   scopes: Schema.optionalWith(Schema.Array(Scope).pipe(Schema.minItems(1), Schema.maxItems(50)), {
     exact: true
-  }).annotations({ description: "At most what the creator holds; all of that when absent" }),
+  }).annotations({ description: "At most what the creator holds, and the agent; all of that when absent" }),
   suite_ids: Schema.optionalWith(Schema.NullOr(Schema.Array(SuiteId).pipe(Schema.minItems(1), Schema.maxItems(100))), {
     exact: true
   }).annotations({ description: "The only suites that the key may see; absent or null: all" }),
