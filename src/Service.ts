@@ -24,6 +24,7 @@ import { Bootstrap } from "./identity/Bootstrap.ts"
 import { DataKeys } from "./identity/DataKeys.ts"
 import { Invitations } from "./identity/Invitations.ts"
 import { Organizations } from "./identity/Organizations.ts"
+import { PersonalData } from "./identity/PersonalData.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
@@ -72,7 +73,8 @@ const services = Layer.mergeAll(
   Metrics.Default,
   AuditLog.Default,
   AuditSealer.Default,
-  DataKeys.Default
+  DataKeys.Default,
+  PersonalData.Default
 )
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */

@@ -24,6 +24,7 @@ import { JobsApi } from "./JobsApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { OrganizationsApi } from "./OrganizationsApi.ts"
+import { PersonalDataApi } from "./PersonalDataApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
 import { SuitesApi } from "./SuitesApi.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -53,6 +54,7 @@ class Contract extends HttpApi.make("tracepipe")
   .add(UploadPartsApi)
   .add(UploadsApi)
   .add(AuditApi)
+  .add(PersonalDataApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)

@@ -17,6 +17,7 @@ import * as McpServersHttp from "./McpServersHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
 import * as ModelsHttp from "./ModelsHttp.ts"
 import * as OrganizationsHttp from "./OrganizationsHttp.ts"
+import * as PersonalDataHttp from "./PersonalDataHttp.ts"
 import * as Rim from "./Rim.ts"
 import * as SessionsHttp from "./SessionsHttp.ts"
 import * as SuitesHttp from "./SuitesHttp.ts"
@@ -43,7 +44,8 @@ const groups = Layer.mergeAll(
   SessionsHttp.layer,
   DirectUploadsHttp.layer,
   UploadsHttp.layer,
-  AuditHttp.layer
+  AuditHttp.layer,
+  PersonalDataHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

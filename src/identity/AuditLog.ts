@@ -1,4 +1,4 @@
-import { DateTime, Effect, Option, Stream } from "effect"
+import { Chunk, DateTime, Effect, Option, Stream } from "effect"
 import { NotFound, ValidationError } from "../domain/Errors.ts"
 import type { AuditEntryId, OrganizationId } from "../domain/Ids.ts"
 import {
@@ -8,6 +8,7 @@ import {
   auditEntryNotFound,
   NotSealedYet
 } from "../domain/identity/AuditEntry.ts"
+import type { Keyset as Position } from "../domain/Page.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import { type AuditFilter, AuditRepo, type AuditRow, type CheckpointRow, type SealedRow } from "./AuditRepo.ts"
@@ -95,6 +96,20 @@ export class AuditLog extends Effect.Service<AuditLog>()("identity/AuditLog", {
       ).pipe(Stream.encodeText)
     }, allowed)
 
+    /** What one actor did in an organization, newest first; for who may see it. */
+    const by = (org_id: OrganizationId, actor: string) =>
+      Stream.paginateChunkEffect(undefined as Position | undefined, (position) =>
+        Effect.gen(function* () {
+          const rows = yield* repo.list(org_id, { actor }, position, rowsAtOnce)
+          const page = rows.slice(0, rowsAtOnce)
+          const last = page.at(-1)
+          const next =
+            rows.length > rowsAtOnce && last !== undefined ? { at: last.position_at, id: last.id } : undefined
+          const entries = yield* Effect.forEach(page, ({ position_at: _position_at, ...row }) => shown(row))
+          return [Chunk.unsafeFromArray(entries), Option.fromNullable(next)] as const
+        })
+      )
+
     const hashes = (org_id: OrganizationId, ranges: ReadonlyArray<Range>) =>
       Effect.map(
         hashesOf(ranges, (stored) => repo.hashes(org_id, stored)),
@@ -170,6 +185,6 @@ export class AuditLog extends Effect.Service<AuditLog>()("identity/AuditLog", {
       return new AuditProof({ seq, leaf_hash, hashes: path, checkpoint: toCheckpoint(org_id, newest, null) })
     }, allowed)
 
-    return { list, lines, checkpoint, proof } as const
+    return { list, lines, by, checkpoint, proof } as const
   })
 }) {}
