@@ -17,11 +17,15 @@ import * as Http from "./http/Http.ts"
 import * as Probes from "./http/Probes.ts"
 import { Agents } from "./identity/Agents.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
+import { AuditLog } from "./identity/AuditLog.ts"
+import { AuditSealer } from "./identity/AuditSealer.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
 import { Bootstrap } from "./identity/Bootstrap.ts"
+import { DataKeys } from "./identity/DataKeys.ts"
 import { ForeignTokens } from "./identity/ForeignTokens.ts"
 import { Invitations } from "./identity/Invitations.ts"
 import { Organizations } from "./identity/Organizations.ts"
+import { PersonalData } from "./identity/PersonalData.ts"
 import { SigningKeys } from "./identity/SigningKeys.ts"
 import { Tokens } from "./identity/Tokens.ts"
 import { Users } from "./identity/Users.ts"
@@ -72,7 +76,11 @@ const services = Layer.mergeAll(
   DirectUploads.Default,
   Bootstrap.Default,
   QueueMetrics.Default,
-  Metrics.Default
+  Metrics.Default,
+  AuditLog.Default,
+  AuditSealer.Default,
+  DataKeys.Default,
+  PersonalData.Default
 )
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
@@ -89,6 +97,8 @@ const listening = (first_key: string | undefined) =>
 const background = Effect.gen(function* () {
   const queue = yield* QueueMetrics
   yield* Effect.forkScoped(queue.run)
+  const sealer = yield* AuditSealer
+  yield* Effect.forkScoped(sealer.run)
 })
 
 /** Objects as files are one machine's, and written by one process at best. */
@@ -120,7 +130,14 @@ export const worker = Layer.scopedDiscard(
   })
 ).pipe(
   Layer.provide(Probes.layer),
-  Layer.provide(Layer.mergeAll(Layer.provide(Jobs.layer, OnUpload.layer), QueueMetrics.Default, Metrics.Default)),
+  Layer.provide(
+    Layer.mergeAll(
+      Layer.provide(Jobs.layer, OnUpload.layer),
+      QueueMetrics.Default,
+      Metrics.Default,
+      AuditSealer.Default
+    )
+  ),
   Layer.provide(Cluster.layer),
   Layer.provide(Platform.layer),
   Layer.provide(Logging.layer)

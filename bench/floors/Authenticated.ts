@@ -9,6 +9,7 @@ import { Bootstrap } from "../../src/identity/Bootstrap.ts"
 import * as Database from "../../src/platform/Database.ts"
 import { Id } from "../../src/platform/Id.ts"
 import * as Logging from "../../src/platform/Logging.ts"
+import * as SecretStoreLive from "../../src/platform/SecretStoreLive.ts"
 import { Settings } from "../../src/platform/Settings.ts"
 
 const Answer = Schema.Struct({ status: Schema.Literal("ok") })
@@ -41,6 +42,7 @@ const service = Layer.unwrapEffect(
   )
 ).pipe(
   Layer.provide(Layer.merge(Bootstrap.Default, Authenticator.Default)),
+  Layer.provide(SecretStoreLive.layer),
   Layer.provide(Layer.merge(Database.layer, Id.layer)),
   Layer.provide(Logging.layer),
   Layer.provide(Settings.layer(process.env))

@@ -15,6 +15,7 @@ import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { AgentsApi } from "./AgentsApi.ts"
 import { ApiKeysApi } from "./ApiKeysApi.ts"
+import { AuditApi } from "./AuditApi.ts"
 import { AuthApi } from "./AuthApi.ts"
 import { DirectUploadsApi, UploadPartsApi } from "./DirectUploadsApi.ts"
 import { toDocument } from "./Document.ts"
@@ -24,6 +25,7 @@ import { JobsApi } from "./JobsApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { OrganizationsApi } from "./OrganizationsApi.ts"
+import { PersonalDataApi } from "./PersonalDataApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
 import { SuitesApi } from "./SuitesApi.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -53,6 +55,8 @@ class Contract extends HttpApi.make("tracepipe")
   .add(DirectUploadsApi)
   .add(UploadPartsApi)
   .add(UploadsApi)
+  .add(AuditApi)
+  .add(PersonalDataApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)

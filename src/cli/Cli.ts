@@ -1,6 +1,7 @@
 import { CliConfig, Command } from "@effect/cli"
 import { Effect, type Layer } from "effect"
 import type { ConfigurationInvalid, Settings } from "../platform/Settings.ts"
+import { auditCommand } from "./AuditCommand.ts"
 import { demoCommand } from "./DemoCommand.ts"
 import { doctorCommand } from "./DoctorCommand.ts"
 import { healthCommand } from "./HealthCommand.ts"
@@ -34,6 +35,7 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
       oneShot(uploadCommand),
       oneShot(uploadsCommand).pipe(Command.provide(environment())),
       oneShot(suitesCommand),
+      oneShot(auditCommand),
       oneShot(demoCommand),
       oneShot(keysCommand(environment())),
       oneShot(migrateCommand).pipe(Command.provide(environment())),

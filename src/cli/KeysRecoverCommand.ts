@@ -5,10 +5,12 @@ import { ownerClient } from "../platform/Database.ts"
 import { DatabaseConnections } from "../platform/DatabaseConnections.ts"
 import { Id } from "../platform/Id.ts"
 import { Migrator } from "../platform/Migrator.ts"
+import * as SecretStoreLive from "../platform/SecretStoreLive.ts"
 
 // As the tables' owner: nothing is migrated behind the back of a service of another version.
 const services = Layer.merge(Bootstrap.Default, Migrator.Default).pipe(
   Layer.provide(Id.layer),
+  Layer.provide(SecretStoreLive.layer),
   Layer.provide(ownerClient),
   Layer.provide(DatabaseConnections.layer)
 )

@@ -5,6 +5,7 @@ import * as ActionsHttp from "./ActionsHttp.ts"
 import * as ActionToolMapsHttp from "./ActionToolMapsHttp.ts"
 import * as AgentsHttp from "./AgentsHttp.ts"
 import * as ApiKeysHttp from "./ApiKeysHttp.ts"
+import * as AuditHttp from "./AuditHttp.ts"
 import * as Authentication from "./Authentication.ts"
 import * as AuthHttp from "./AuthHttp.ts"
 import * as DirectUploadsHttp from "./DirectUploadsHttp.ts"
@@ -17,6 +18,7 @@ import * as McpServersHttp from "./McpServersHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
 import * as ModelsHttp from "./ModelsHttp.ts"
 import * as OrganizationsHttp from "./OrganizationsHttp.ts"
+import * as PersonalDataHttp from "./PersonalDataHttp.ts"
 import * as Rim from "./Rim.ts"
 import * as SessionsHttp from "./SessionsHttp.ts"
 import * as SuitesHttp from "./SuitesHttp.ts"
@@ -43,7 +45,9 @@ const groups = Layer.mergeAll(
   JobsHttp.layer,
   SessionsHttp.layer,
   DirectUploadsHttp.layer,
-  UploadsHttp.layer
+  UploadsHttp.layer,
+  AuditHttp.layer,
+  PersonalDataHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

@@ -1,4 +1,4 @@
-import { SqlClient, type Statement } from "@effect/sql"
+import { SqlClient, Statement } from "@effect/sql"
 import canonicalize from "canonicalize"
 import { Effect } from "effect"
 import type { OrganizationId, UserId } from "../domain/Ids.ts"
@@ -6,6 +6,9 @@ import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Id } from "../platform/Id.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
+import * as Personal from "./audit/Personal.ts"
+import { DataKeys } from "./DataKeys.ts"
+import type { KeyOwner } from "./DataKeysRepo.ts"
 
 /** What was done, and to what. Values are kept as digests only. */
 export interface AuditEntry {
@@ -15,6 +18,15 @@ export interface AuditEntry {
   readonly resource: string
   readonly before?: unknown
   readonly after?: unknown
+  /** Why, where something was refused; nothing personal, 500 characters at most. */
+  readonly detail?: string
+}
+
+/** Who did it, and whose key what is personal in the entry is encrypted with. */
+interface By {
+  readonly org_id: OrganizationId
+  readonly actor: string
+  readonly owner: KeyOwner
 }
 
 /** SHA-256 over the canonical JSON (RFC 8785) of a value. */
@@ -23,52 +35,87 @@ const digest = (value: unknown): string | null => {
   return text === undefined ? null : new Bun.CryptoHasher("sha256").update(text).digest("hex")
 }
 
-const actor = (principal: Principal): string =>
-  principal.user_id !== null ? `user/${principal.user_id}` : `agent/${principal.agent_id}`
+/** What no person did is the organization's. */
+const ofOrganization = (org_id: OrganizationId, actor: string): By => ({
+  org_id,
+  actor,
+  owner: { kind: "organization", id: org_id }
+})
+
+const ofUser = (user_id: UserId, org_id: OrganizationId): By => ({
+  org_id,
+  actor: `user/${user_id}`,
+  owner: { kind: "user", id: user_id }
+})
+
+const by = ({ org_id, user_id, agent_id }: Principal): By =>
+  user_id === null ? ofOrganization(org_id, `agent/${agent_id}`) : ofUser(user_id, org_id)
 
 /** Writes the audit log, in the transaction of what it records. */
 export class Audit extends Effect.Service<Audit>()("identity/Audit", {
+  dependencies: [DataKeys.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const id = yield* Id
+    const keys = yield* DataKeys
 
-    const insert = (
-      org_id: OrganizationId,
-      by: string,
-      entry: AuditEntry,
-      request: typeof RequestInfo.Service
-    ): Statement.Statement<object> =>
-      sql`insert into audit_entries ${sql.insert({
-        id: id.next(),
-        org_id,
-        actor: by,
-        action: entry.action,
-        resource: entry.resource,
-        before_digest: digest(entry.before),
-        after_digest: digest(entry.after),
-        request_id: request.request_id,
-        ip: request.ip
-      })}`
+    /** What is personal of the entry, encrypted; undefined where nothing is, or its owner is erased. */
+    const sealed = (entry_id: string, { owner }: By, ip: string | null) =>
+      ip === null
+        ? Effect.succeed(undefined)
+        : Effect.map(keys.of(owner), (key) =>
+            key === undefined ? undefined : { key_id: key.id, ...Personal.seal({ ip }, key, entry_id, owner) }
+          )
 
-    /** The statement that writes the entry, for use inside a larger one. */
-    const statement = (entry: AuditEntry) =>
-      Effect.map(Effect.all([CurrentPrincipal, RequestInfo]), ([principal, request]) =>
-        insert(principal.org_id, actor(principal), entry, request)
+    const insert = (who: By, entry: AuditEntry, request: typeof RequestInfo.Service) =>
+      Effect.gen(function* () {
+        const entry_id = id.next()
+        const personal = yield* sealed(entry_id, who, request.ip)
+        const row = sql`insert into audit_entries ${sql.insert({
+          id: entry_id,
+          org_id: who.org_id,
+          actor: who.actor,
+          action: entry.action,
+          resource: entry.resource,
+          before_digest: digest(entry.before),
+          after_digest: digest(entry.after),
+          detail: entry.detail ?? null,
+          request_id: request.request_id,
+          personal_digest: personal?.digest ?? null
+        })}`
+        if (personal === undefined) return [row]
+        const { key_id, ciphertext } = personal
+        return [
+          row,
+          sql`insert into audit_personal ${sql.insert({ entry_id, org_id: who.org_id, key_id, ciphertext })}`
+        ]
+      })
+
+    /** The statements that write the entry, each to be a part (`with … as`) of one larger statement. */
+    const statements = (entry: AuditEntry) =>
+      Effect.flatMap(Effect.all([CurrentPrincipal, RequestInfo]), ([principal, request]) =>
+        insert(by(principal), entry, request)
       )
 
+    const written = (parts: ReadonlyArray<Statement.Statement<object>>) => {
+      const [row, personal] = parts
+      const statement = personal === undefined ? row : sql`with personal as (${personal}) ${row}`
+      return statement === undefined ? Effect.void : orDefect(Effect.asVoid(statement))
+    }
+
+    const write = (who: By, entry: AuditEntry) =>
+      Effect.flatMap(RequestInfo, (request) => Effect.flatMap(insert(who, entry, request), written))
+
     /** Writes the entry; call it inside the transaction of the change. */
-    const record = (entry: AuditEntry) => Effect.flatMap(statement(entry), (query) => orDefect(Effect.asVoid(query)))
+    const record = (entry: AuditEntry) => Effect.flatMap(CurrentPrincipal, (principal) => write(by(principal), entry))
 
     /** Writes an entry of the service itself, such as the bootstrap. */
-    const recordSystem = (org_id: OrganizationId, entry: AuditEntry) =>
-      Effect.flatMap(RequestInfo, (request) => orDefect(Effect.asVoid(insert(org_id, "system", entry, request))))
+    const recordSystem = (org_id: OrganizationId, entry: AuditEntry) => write(ofOrganization(org_id, "system"), entry)
 
     /** Writes what a user did to an organization that is not the one they act in, if they act in any. */
     const recordAs = (user_id: UserId, org_id: OrganizationId, entry: AuditEntry) =>
-      Effect.flatMap(RequestInfo, (request) =>
-        orDefect(Effect.asVoid(insert(org_id, `user/${user_id}`, entry, request)))
-      )
+      write(ofUser(user_id, org_id), entry)
 
-    return { record, recordAs, recordSystem, statement } as const
+    return { record, recordAs, recordSystem, statements } as const
   })
 }) {}

@@ -58,7 +58,7 @@ export class SessionCommit extends Effect.Service<SessionCommit>()("session/Sess
     const insert = ({ session, files, idempotency, on_upload }: Complete) =>
       Effect.gen(function* () {
         const { id, suite_id, format } = session
-        const entry = yield* audit.statement({
+        const entry = yield* audit.statements({
           action: "session.create",
           resource: `session/${id}`,
           after: { id, suite_id, format, files }
@@ -66,8 +66,8 @@ export class SessionCommit extends Effect.Service<SessionCommit>()("session/Sess
         const answered = (request_hash: string): Answered => ({ request_hash, id })
         const together =
           idempotency === undefined
-            ? [entry]
-            : [entry, keys.insert(idempotency.owner, answered(idempotency.request_hash))]
+            ? entry
+            : [...entry, keys.insert(idempotency.owner, answered(idempotency.request_hash))]
         const inserted = Rows.one(Session, repo.insert(session, files, together))
         if (!on_upload) return yield* inserted
         const made = yield* Effect.zipLeft(inserted, ready.begin(session)).pipe(sql.withTransaction, orDefect)

@@ -1,12 +1,14 @@
 import { Effect } from "effect"
+import * as KeyFormat from "../../src/identity/KeyFormat.ts"
 import { type Call, type Endpoint, endpoints, send } from "./Contract.ts"
-import type { Caller } from "./Organizations.ts"
+import { type Caller, elsewhere, organization } from "./Organizations.ts"
 import { TestServer } from "./TestServer.ts"
 
 /** One thing of each kind that an organization can have: an id by the name of its type. */
 export type Ids = Readonly<Record<string, string>>
 
 const unique = () => `name ${crypto.randomUUID()}`
+const address = () => `${crypto.randomUUID()}@example.org`
 
 /** Each is another, and all are the tool that the conversation calls: signs do not matter there. */
 const toolName = () =>
@@ -35,6 +37,7 @@ interface Maker {
   /** The endpoint that makes it. */
   readonly endpoint: string
   readonly call: (ids: Ids) => Call
+  readonly also?: (ids: Ids) => Call
 }
 
 /**
@@ -42,6 +45,13 @@ interface Maker {
  * kind that is not here fails the tests over the contract.
  */
 const makers: Readonly<Record<string, Maker>> = {
+  UserId: { endpoint: "users.create", call: () => ({ json: { display_name: unique(), role: "viewer" } }) },
+  InvitationId: { endpoint: "invitations.create", call: () => ({ json: { email: address(), role: "viewer" } }) },
+  AgentId: {
+    endpoint: "agents.create",
+    // Its scopes are those that who rotates its secret has to hold.
+    call: ({ UserId }) => ({ json: { name: unique(), owner_id: UserId, scopes: ["agents:write"] } })
+  },
   SuiteId: { endpoint: "suites.create", call: onUpload },
   SessionId: {
     endpoint: "sessions.create",
@@ -64,7 +74,8 @@ const makers: Readonly<Record<string, Maker>> = {
   },
   ApiKeyId: {
     endpoint: "api_keys.create",
-    call: ({ SuiteId }) => ({ json: { name: unique(), suite_ids: [SuiteId] } })
+    call: ({ SuiteId }) => ({ json: { name: unique(), suite_ids: [SuiteId] } }),
+    also: ({ AgentId }) => ({ json: { name: unique(), agent_id: AgentId } })
   },
   ActionId: {
     endpoint: "actions.create",
@@ -122,8 +133,16 @@ const makers: Readonly<Record<string, Maker>> = {
 /** A request that the endpoint takes. */
 interface Sample {
   readonly call?: (ids: Ids) => Call
+  /** The same with other ids, where one body cannot hold all. */
+  readonly also?: (ids: Ids) => Call
+  /** What has to be made past the caller's organization for the request to be taken. */
+  readonly prepared?: Effect.Effect<Call, never, TestServer>
+  /** It ends the organization, which has to be empty, and not its owner's only one. */
+  readonly ends?: true
   /** The status that its example or job must be in for the request to be taken. */
   readonly given?: string
+  /** It ends what it is about, which is therefore made for it alone. */
+  readonly own?: true
 }
 
 /** What a thing's status stands on, and how it is read; it is made after the answer. */
@@ -133,6 +152,15 @@ const made: Readonly<Record<string, { readonly table: string; readonly read: str
 }
 
 const described = () => ({ json: { description: unique() } })
+
+/** An invitation to another organization. */
+const invited = Effect.gen(function* () {
+  const { api_key } = yield* organization()
+  const endpoint = endpointOf("invitations.create")
+  if (endpoint === undefined) return yield* Effect.dieMessage("the contract has no invitations.create")
+  const { json } = yield* send(endpoint, api_key, { json: { email: address(), role: "member" } })
+  return { json: { token: String(Object(json).token) } } satisfies Call
+})
 
 /** What endpoints need beside the ids in their path. Those of the makers stand above. */
 const samples: Readonly<Record<string, Sample>> = {
@@ -154,6 +182,15 @@ const samples: Readonly<Record<string, Sample>> = {
     })
   },
   "suites.update": { call: described },
+  "users.update": { call: () => ({ json: { role: "member" } }) },
+  "personal_data.export": {},
+  "personal_data.erase": { own: true },
+  "invitations.accept": { call: () => ({ json: { token: KeyFormat.make("invite") } }), prepared: invited },
+  "organizations.create": { call: () => ({ json: { slug: crypto.randomUUID(), name: unique() } }) },
+  "organizations.update": { call: () => ({ json: { name: unique() } }) },
+  "organizations.delete": { ends: true },
+  "agents.update": { call: described },
+  "agents.rotate_secret": { call: () => ({ json: {} }) },
   "sessions.update": { call: described },
   "sessions.content": { call: () => ({ query: { path: "recording.jsonl" } }) },
   "api_keys.update": { call: () => ({ json: { name: unique() } }) },
@@ -207,6 +244,12 @@ export const populate = (caller: Caller) =>
     for (const [kind, maker] of Object.entries(makers)) {
       if (endpointOf(maker.endpoint) !== undefined) ids[kind] = yield* created(maker, ids, caller)
     }
+    // Every one of these was written into the log.
+    const { sql } = yield* TestServer
+    const [entry] = yield* Effect.orDie(
+      sql<{ id: string }>`select id from audit_entries where org_id = ${caller.org_id} order by at, id limit 1`
+    )
+    ids["AuditEntryId"] = entry?.id ?? ""
     return ids as Ids
   })
 
@@ -238,11 +281,31 @@ export const requestOf = (endpoint: Endpoint, ids: Ids): Call => {
   return { ...call, path: { ...pathOf(endpoint, ids), ...call.path } }
 }
 
+/** The same in every form that the endpoint has to be asked in to hold all the ids that it takes. */
+export const requestsOf = (endpoint: Endpoint, ids: Ids): ReadonlyArray<Call> => {
+  const also = sampleFor(endpoint)?.also?.(ids)
+  const call = requestOf(endpoint, ids)
+  return also === undefined ? [call] : [call, { ...call, ...also }]
+}
+
+/** True for what leaves no organization behind: nothing else can be shown in its world. */
+export const isEnding = (endpoint: Endpoint): boolean => sampleFor(endpoint)?.ends === true
+
+/** Who can ask the endpoint, in an organization that has what it needs. */
+export const worldOf = (endpoint: Endpoint) =>
+  Effect.gen(function* () {
+    const caller = yield* organization()
+    if (!isEnding(endpoint)) return { caller, ids: yield* populate(caller) }
+    yield* elsewhere(caller)
+    return { caller, ids: { OrganizationId: caller.org_id } satisfies Ids as Ids }
+  })
+
 /** The same, certain to be taken: what it deletes, or wants in some state, is made for it alone. */
 export const sampleOf = (endpoint: Endpoint, ids: Ids, caller: Caller) =>
   Effect.gen(function* () {
-    const given = sampleFor(endpoint)?.given
-    const isOwn = endpoint.method === "DELETE" || given !== undefined
+    const { given, prepared, own } = { ...sampleFor(endpoint) }
+    if (prepared !== undefined) return yield* prepared
+    const isOwn = endpoint.method === "DELETE" || given !== undefined || own === true
     const kind = isOwn ? (endpoint.pathParameters.at(-1)?.kind ?? "") : ""
     const maker = makers[kind]
     const id = maker === undefined ? "" : yield* created(maker, ids, caller)

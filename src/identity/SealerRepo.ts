@@ -1,0 +1,168 @@
+import { SqlClient } from "@effect/sql"
+import { Effect, Schema } from "effect"
+import { OrganizationId } from "../domain/Ids.ts"
+import * as Rows from "../platform/Rows.ts"
+import { orDefect } from "../platform/SqlFailure.ts"
+import { leafColumns } from "./audit/LeafColumns.ts"
+
+// Any fixed number will do, as long as no other part of the service takes the same one.
+const lock = 7_203_114_020
+
+/** Transactions that the cursor may stay behind while nothing is to be sealed. */
+const far = 100_000
+
+/** How long one process has for the checkpoints that it took, before others take them. */
+const lease = "30 seconds"
+
+export const Leafed = Schema.Struct({
+  id: Schema.String,
+  org_id: OrganizationId,
+  at: Schema.String,
+  xid: Schema.String,
+  actor: Schema.String,
+  action: Schema.String,
+  resource: Schema.String,
+  before_digest: Schema.NullOr(Schema.String),
+  after_digest: Schema.NullOr(Schema.String),
+  detail: Schema.NullOr(Schema.String),
+  request_id: Schema.String,
+  personal_digest: Schema.NullOr(Schema.String)
+})
+
+/** How far the log is sealed, and in which cluster's count of transactions. */
+const Position = Schema.Struct({
+  xid: Schema.String,
+  entry_id: Schema.String,
+  /** False: the database came here from another cluster, whose transactions were counted otherwise. */
+  is_here: Schema.Boolean,
+  /** All transactions below this one have ended. */
+  horizon: Schema.String,
+  is_far: Schema.Boolean
+})
+export type Position = typeof Position.Type
+
+const Tree = Schema.Struct({ org_id: OrganizationId, size: Schema.Int, frontier: Schema.Uint8ArrayFromSelf })
+
+const Waiting = Schema.Struct({ org_id: OrganizationId, size: Schema.Int, note: Schema.String })
+
+/** What one batch adds to the log of one organization. */
+export interface Added {
+  readonly org_id: OrganizationId
+  readonly leaves: ReadonlyArray<{
+    readonly seq: number
+    readonly entry_id: string
+    readonly at: string
+    readonly hash: string
+  }>
+  readonly nodes: ReadonlyArray<{ readonly level: number; readonly index: number; readonly hash: string }>
+  readonly checkpoint: {
+    readonly size: number
+    readonly root: Buffer
+    readonly frontier: Buffer
+    readonly note: string
+    readonly verifier: string
+  }
+}
+
+/** What the sealer reads and writes; everything but `isDue` and the outbox in one transaction. */
+export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRepo", {
+  effect: Effect.gen(function* () {
+    const sql = yield* SqlClient.SqlClient
+    const horizon = sql`pg_snapshot_xmin(pg_current_snapshot())`
+    const cluster = sql`(select system_identifier::text from pg_control_system())`
+    const unsealed = sql`not exists (select from audit_leaves l where l.entry_id = e.id)`
+
+    const position = Rows.one(
+      Position,
+      sql`select xid::text as xid, entry_id, cluster = ${cluster} as is_here, ${horizon}::text as horizon,
+          ${horizon}::text::numeric - xid::text::numeric > ${far} as is_far from audit_sealer`
+    )
+
+    /** False where nothing is to be done: one cheap statement. */
+    const isDue = Effect.map(
+      Rows.one(
+        Schema.Struct({ due: Schema.Boolean }),
+        sql`select s.cluster <> ${cluster} or ${horizon}::text::numeric - s.xid::text::numeric > ${far}
+            or exists (select from audit_entries e
+              where (e.xid, e.id) > (s.xid, s.entry_id) and e.xid < ${horizon} and ${unsealed}) as due
+          from audit_sealer s`
+      ),
+      ({ due }) => due
+    )
+
+    /** True for the one that may seal until its transaction ends. */
+    const locked = Effect.map(
+      Rows.one(Schema.Struct({ locked: Schema.Boolean }), sql`select pg_try_advisory_xact_lock(${lock}) as locked`),
+      (row) => row.locked
+    )
+
+    /**
+     * The next entries, in the order in which they are sealed. After a move to another cluster those come first
+     * whose transactions are ahead of this cluster's count: they were written before the move.
+     */
+    const next = ({ xid, entry_id, is_here }: Position, limit: number) => {
+      const columns = leafColumns(sql)
+      const ahead = sql`e.xid >= pg_snapshot_xmax(pg_current_snapshot())`
+      return Rows.all(
+        Leafed,
+        is_here
+          ? sql`select ${columns} from audit_entries e
+              where (e.xid, e.id) > (${xid}::xid8, ${entry_id}::uuid) and e.xid < ${horizon} and ${unsealed}
+              order by e.xid, e.id limit ${limit}`
+          : sql`select ${columns} from audit_entries e where (e.xid < ${horizon} or ${ahead}) and ${unsealed}
+              order by ${ahead} desc, e.xid, e.id limit ${limit}`
+      )
+    }
+
+    /** The trees as they are, of those organizations that have one. */
+    const trees = (org_ids: ReadonlyArray<OrganizationId>) =>
+      Rows.all(
+        Tree,
+        sql`select c.org_id, c.size, c.frontier from unnest(${org_ids}::uuid[]) as o(id) cross join lateral (
+            select * from audit_checkpoints where org_id = o.id order by size desc limit 1) c`
+      )
+
+    const add = ({ org_id, leaves, nodes, checkpoint }: Added) => {
+      const { size, root, frontier, note, verifier } = checkpoint
+      return orDefect(
+        Effect.asVoid(sql`with leaves as (
+            insert into audit_leaves (org_id, seq, entry_id, at, leaf_hash)
+            select ${org_id}::uuid, l.seq, l.entry_id, l.at, decode(l.hash, 'hex')
+            from jsonb_to_recordset(${JSON.stringify(leaves)}::jsonb)
+              as l(seq bigint, entry_id uuid, at timestamptz, hash text)),
+          nodes as (
+            insert into audit_nodes (org_id, level, index, hash)
+            select ${org_id}::uuid, n.level, n.index, decode(n.hash, 'hex')
+            from jsonb_to_recordset(${JSON.stringify(nodes)}::jsonb) as n(level smallint, index bigint, hash text)),
+          outbox as (insert into audit_outbox ${sql.insert({ org_id, size })})
+          insert into audit_checkpoints ${sql.insert({ org_id, size, root, frontier, note, verifier })}`)
+      )
+    }
+
+    /** Notes how far the log is sealed: up to an entry, or (null) up to all transactions below the one given. */
+    const advance = (xid: string, entry_id: string | null, here: boolean) =>
+      orDefect(
+        Effect.asVoid(
+          sql`update audit_sealer set xid = ${xid}::xid8,
+            entry_id = coalesce(${entry_id}::uuid, '00000000-0000-0000-0000-000000000000')
+            ${here ? sql`, cluster = ${cluster}` : sql``}`
+        )
+      )
+
+    /** Some checkpoints that wait to be written to the object store, now this process's for a while. */
+    const takeOut = Rows.all(
+      Waiting,
+      sql`with taken as (
+          update audit_outbox set not_before = now() + ${lease}::interval where (org_id, size) in (
+            select org_id, size from audit_outbox where not_before <= now()
+            order by not_before limit 50 for update skip locked)
+          returning org_id, size)
+        select org_id, size, note from taken join audit_checkpoints using (org_id, size)`
+    )
+
+    const delivered = (org_id: OrganizationId, size: number) =>
+      orDefect(Effect.asVoid(sql`delete from audit_outbox where org_id = ${org_id} and size = ${size}`))
+
+    return { isDue, locked, position, next, trees, add, advance, takeOut, delivered } as const
+  })
+}) {}

@@ -1,0 +1,151 @@
+import { expect, layer } from "@effect/vitest"
+import { Effect, Fiber, Layer, Schedule } from "effect"
+import Pg from "pg"
+import { inject, vi } from "vitest"
+import { AuditSealer } from "../../src/identity/AuditSealer.ts"
+import * as Checkpoint from "../../src/identity/audit/Checkpoint.ts"
+import * as SignedNote from "../../src/identity/audit/SignedNote.ts"
+import { eventually } from "../support/Eventually.ts"
+import { roles, withDatabase } from "../support/globalSetup.ts"
+import { type Caller, organization } from "../support/Organizations.ts"
+import { TestServer } from "../support/TestServer.ts"
+
+vi.setConfig({ testTimeout: 180_000 })
+
+const CONNECTIONS = 40
+const WRITERS = 10_000
+
+/** One transaction, as its writer saw it: moments are counted, not measured. */
+interface Written {
+  readonly entries: ReadonlyArray<{ readonly id: string; readonly org_id: string }>
+  readonly began: number
+  readonly committed: number | undefined
+}
+
+/**
+ * Ten thousand transactions over many connections. Each that has written waits with others until chance
+ * lets it end: so they overlap, and end in another order than they began.
+ */
+const writeAll = async (connectionString: string, orgs: ReadonlyArray<Caller>) => {
+  const clients = await Promise.all(
+    Array.from({ length: CONNECTIONS }, async () => {
+      const client = new Pg.Client({ connectionString })
+      await client.connect()
+      return client
+    })
+  )
+  const written: Array<Written> = []
+  const waiting: Array<() => void> = []
+  let moment = 0
+  let left = WRITERS
+  let active = CONNECTIONS
+  const release = () => waiting.splice(Math.floor(Math.random() * waiting.length), 1)[0]?.()
+  const chance = () =>
+    new Promise<void>((resume) => {
+      waiting.push(resume)
+      if (waiting.length > CONNECTIONS / 2 || waiting.length === active) release()
+    })
+  await Promise.all(
+    clients.map(async (client) => {
+      while (left > 0) {
+        left -= 1
+        const began = ++moment
+        const kind = Math.random()
+        const entries = Array.from({ length: kind < 0.1 ? 2 : 1 }, () => ({
+          id: Bun.randomUUIDv7(),
+          org_id: orgs[Math.floor(Math.random() * orgs.length)]!.org_id
+        }))
+        await client.query("begin")
+        for (const [at, { id, org_id }] of entries.entries()) {
+          // A part of a transaction has a number of its own, which is not the one that counts.
+          if (at > 0) await client.query("savepoint part")
+          await client.query(
+            "insert into audit_entries (id, org_id, actor, action, resource, request_id) values ($1, $2, 'user/1', 'test.write', $3, 'r')",
+            [id, org_id, `test/${began}`]
+          )
+        }
+        await chance()
+        const isKept = kind < 0.9
+        await client.query(isKept ? "commit" : "rollback")
+        written.push({ entries, began, committed: isKept ? ++moment : undefined })
+        release()
+      }
+      active -= 1
+      if (waiting.length > 0 && waiting.length === active) release()
+      await client.end()
+    })
+  )
+  return written
+}
+
+interface LeafRow {
+  readonly entry_id: string
+  readonly org_id: string
+  readonly seq: number
+}
+
+layer(TestServer.layer(), { excludeTestServices: true })("ten thousand writers whose commits are delayed", (it) => {
+  it.effect(
+    "are sealed by several sealers at once: every committed row once, in an order that keeps to the commits",
+    () =>
+      Effect.gen(function* () {
+        const { sql } = yield* TestServer
+        const orgs = yield* Effect.all([organization(), organization(), organization()])
+        const [database] = yield* sql<{ name: string }>`select current_database() as name`
+        const address = withDatabase(inject("admin"), String(database?.name), roles.app)
+        const others = yield* Effect.forEach([1, 2, 3], () =>
+          Effect.gen(function* () {
+            const sealer = yield* AuditSealer
+            return yield* Effect.forkScoped(Effect.repeat(Effect.orDie(sealer.seal()), Schedule.spaced("20 millis")))
+          }).pipe(Effect.provide(Layer.fresh(AuditSealer.Default)))
+        )
+        const written = yield* Effect.promise(() => writeAll(address, orgs))
+        const kept = written.flatMap(({ entries, began, committed }) =>
+          committed === undefined ? [] : entries.map((entry) => ({ ...entry, began, committed }))
+        )
+        expect(kept.length).toBeGreaterThan(WRITERS * 0.9)
+        const leaves = yield* eventually(
+          sql<LeafRow>`select entry_id, org_id, seq from audit_leaves
+          where org_id in ${sql.in(orgs.map(({ org_id }) => org_id))} order by org_id, seq`,
+          (found) => found.length >= kept.length,
+          60_000
+        )
+        yield* Fiber.interruptAll(others)
+        // Every committed row once, no other.
+        expect(leaves.map(({ entry_id }) => entry_id).sort()).toEqual(kept.map(({ id }) => id).sort())
+        const byId = new Map(kept.map((entry) => [entry.id, entry]))
+        for (const { org_id } of orgs) {
+          const own = leaves.filter((leaf) => leaf.org_id === org_id)
+          expect(own.map(({ seq }) => seq)).toEqual(own.map((_, at) => at))
+          let latest = 0
+          for (const { entry_id } of own) {
+            const { began, committed } = byId.get(entry_id)!
+            // Nothing stands here that was committed before something began that stands before it.
+            expect(committed).toBeGreaterThan(latest)
+            latest = Math.max(latest, began)
+          }
+        }
+        // It was sealed while it was written, not all at the end.
+        const batches = yield* sql<{ count: number }>`select count(*)::int as count from audit_checkpoints`
+        expect(batches[0]?.count).toBeGreaterThan(3)
+      }).pipe(Effect.scoped)
+  )
+
+  it.effect("leave checkpoints that are signed, go on from one another, and are in the object store", () =>
+    Effect.gen(function* () {
+      const { sql, data_dir } = yield* TestServer
+      const found = yield* sql<{ org_id: string; size: number; note: string; verifier: string }>`
+        select org_id, size, note, verifier from audit_checkpoints order by org_id, size`
+      for (const { org_id, size, note, verifier } of found) {
+        expect(SignedNote.isSignedBy(note, SignedNote.verifier(verifier)!)).toBe(true)
+        expect(Checkpoint.fromNote(note)).toMatchObject({ origin: `tracepipe/audit/${org_id}`, size })
+      }
+      const waiting = sql<{ size: number }>`select size from audit_outbox`
+      expect(yield* eventually(waiting, (rows) => rows.length === 0, 60_000)).toEqual([])
+      for (const { org_id, size, note } of found) {
+        const file = Bun.file(`${data_dir}/objects/orgs/${org_id}/audit/${size}.txt`)
+        expect(yield* Effect.promise(() => file.text())).toBe(note)
+      }
+    })
+  )
+})
