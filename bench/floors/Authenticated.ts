@@ -6,9 +6,8 @@ import { Authentication } from "../../src/api/Security.ts"
 import * as AuthenticationLayer from "../../src/http/Authentication.ts"
 import { Authenticator } from "../../src/identity/Authenticator.ts"
 import { Bootstrap } from "../../src/identity/Bootstrap.ts"
-import * as Database from "../../src/platform/Database.ts"
-import { Id } from "../../src/platform/Id.ts"
 import * as Logging from "../../src/platform/Logging.ts"
+import * as Platform from "../../src/platform/Platform.ts"
 import * as SecretStoreLive from "../../src/platform/SecretStoreLive.ts"
 import { Settings } from "../../src/platform/Settings.ts"
 
@@ -43,7 +42,7 @@ const service = Layer.unwrapEffect(
 ).pipe(
   Layer.provide(Layer.merge(Bootstrap.Default, Authenticator.Default)),
   Layer.provide(SecretStoreLive.layer),
-  Layer.provide(Layer.merge(Database.layer, Id.layer)),
+  Layer.provide(Platform.layer),
   Layer.provide(Logging.layer),
   Layer.provide(Settings.layer(process.env))
 )
