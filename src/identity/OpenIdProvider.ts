@@ -1,7 +1,7 @@
 import { Duration, Effect, Redacted, Schema } from "effect"
 import * as client from "openid-client"
 import { UpstreamFailed } from "../domain/Errors.ts"
-import { type AuthorizationCodeGrant, TokenRefused } from "../domain/identity/Token.ts"
+import { TokenRefused } from "../domain/identity/Token.ts"
 import { Egress, type EgressOptions } from "../platform/Egress.ts"
 import { Settings } from "../platform/Settings.ts"
 import { CLOCK_SKEW } from "./AccessTokens.ts"
@@ -11,6 +11,15 @@ const decodePerson = Schema.decodeUnknown(Person)
 
 // A provider's metadata and keys change seldom; a provider that was away is asked again soon.
 const READ_EVERY = Duration.minutes(10)
+
+/** A login at the provider, as the application sends it on. */
+export interface AuthorizationCode {
+  readonly code: string
+  readonly redirect_uri: string
+  readonly code_verifier: string
+  readonly nonce?: string
+  readonly iss?: string
+}
 
 /** What to say of a provider that did not give what was asked for. */
 const refusal = (cause: unknown): TokenRefused | UpstreamFailed => {
@@ -79,7 +88,7 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
     const configuration = read
 
     /** Exchanges a code for the person that it was given to. */
-    const exchange = Effect.fn("OpenIdProvider.exchange")(function* (grant: AuthorizationCodeGrant) {
+    const exchange = Effect.fn("OpenIdProvider.exchange")(function* (grant: AuthorizationCode) {
       const config = yield* configuration
       if (config === undefined) {
         return yield* new TokenRefused({

@@ -2,13 +2,7 @@ import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
 import { Forbidden, Unauthorized, Unavailable } from "../domain/Errors.ts"
 import type { OrganizationId } from "../domain/Ids.ts"
-import {
-  type AuthorizationCodeGrant,
-  type ClientCredentialsGrant,
-  TokenRefused,
-  type TokenRequest,
-  Tokens as TokensAnswer
-} from "../domain/identity/Token.ts"
+import { TokenRefused, type TokenRequest, Tokens as TokensAnswer } from "../domain/identity/Token.ts"
 import { CurrentPrincipal, effectiveScopes, Principal } from "../domain/Principal.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 import { ACCESS_TOKEN_SECONDS, AccessTokens, CLOCK_SKEW } from "./AccessTokens.ts"
@@ -45,6 +39,9 @@ const noSecrets = new Unavailable({
   detail: "the keys of access tokens cannot be read now; try again",
   retry_after_s: 2
 })
+
+const lacks = (field: string, { grant_type }: TokenRequest) =>
+  new TokenRefused({ error: "invalid_request", detail: `${field} is needed for the grant ${grant_type}` })
 
 const makeRefresh = () => `tp_refresh_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")}`
 
@@ -97,9 +94,13 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
     const toPrincipal = (who: Pick<Principal, "org_id" | "user_id" | "agent_id" | "role">) =>
       new Principal({ ...who, scopes: ["*"], suite_ids: null, key_id: null, auth_method: "access_token" })
 
-    const logIn = (grant: AuthorizationCodeGrant, wanted: OrganizationId | undefined) =>
+    const logIn = (request: TokenRequest, wanted: OrganizationId | undefined) =>
       Effect.gen(function* () {
-        const person = yield* provider.exchange(grant)
+        const { code, redirect_uri, code_verifier } = request
+        if (code === undefined) return yield* lacks("code", request)
+        if (redirect_uri === undefined) return yield* lacks("redirect_uri", request)
+        if (code_verifier === undefined) return yield* lacks("code_verifier", request)
+        const person = yield* provider.exchange({ ...request, code, redirect_uri, code_verifier })
         // Also for a member of one organization whom another has invited.
         yield* logins.welcome(person)
         const { org_id, user_id, role } = yield* logins.membership(person, wanted)
@@ -115,7 +116,7 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
         return yield* answer(principal, family, refresh_token)
       })
 
-    const clientCredential = (grant: ClientCredentialsGrant, headers: RequestHeaders) => {
+    const clientCredential = (grant: TokenRequest, headers: RequestHeaders) => {
       const { client_id, client_secret } = grant
       if (client_id === undefined && client_secret === undefined) return presentedCredential(headers)
       return client_id === undefined || client_secret === undefined
@@ -123,7 +124,7 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
         : Effect.succeed({ kind: "client_secret" as const, client_id, secret: client_secret })
     }
 
-    const logInAgent = (grant: ClientCredentialsGrant, headers: RequestHeaders) =>
+    const logInAgent = (grant: TokenRequest, headers: RequestHeaders) =>
       Effect.gen(function* () {
         const credential = yield* clientCredential(grant, headers)
         if (credential.kind !== "client_secret") {
@@ -179,7 +180,13 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
         case "client_credentials":
           return yield* logInAgent(request, headers)
         case "refresh_token":
+          if (request.refresh_token === undefined) return yield* lacks("refresh_token", request)
           return yield* refresh(request.refresh_token, headers)
+        default:
+          return yield* new TokenRefused({
+            error: "unsupported_grant_type",
+            detail: "grant_type is authorization_code, client_credentials or refresh_token"
+          })
       }
     })
 

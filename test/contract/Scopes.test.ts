@@ -9,6 +9,11 @@ import { TestServer } from "../support/TestServer.ts"
 /** What anybody may ask. A new endpoint without authentication has to be added here, knowingly. */
 const open = [
   "GET /",
+  // How to get a credential, and what verifies one.
+  "GET /.well-known/jwks.json",
+  "GET /.well-known/oauth-protected-resource",
+  "GET /.well-known/oauth-protected-resource/bridge/mcp",
+  "GET /.well-known/oauth-protected-resource/mcp",
   "GET /health",
   "GET /live",
   "GET /metrics",
@@ -16,6 +21,10 @@ const open = [
   "GET /ready",
   "GET /redoc",
   "GET /v1/info",
+  // What they are sent is the credential.
+  "POST /auth/refresh",
+  "POST /auth/revoke",
+  "POST /auth/token",
   // The signature in the URL is the credential.
   "PUT /v1/uploads/direct/:id/part"
 ]

@@ -195,9 +195,14 @@ layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: SEED }), realClock)(
         })
         expect((yield* post("/auth/token", grant)).status).toBe(401)
         expect((yield* post("/auth/token", grant, { "x-api-key": caller.api_key })).status).toBe(401)
-        expect((yield* post("/auth/token", { grant_type: "password", username: "a", password: secret })).status).toBe(
-          422
-        )
+        const password = yield* post("/auth/token", { grant_type: "password", username: "a", password: secret })
+        expect(password.body).toMatchObject({ status: 400, error: "unsupported_grant_type" })
+        for (const grant_type of ["authorization_code", "refresh_token"]) {
+          expect((yield* post("/auth/token", { grant_type })).body).toMatchObject({
+            status: 400,
+            error: "invalid_request"
+          })
+        }
         const { sql } = yield* TestServer
         expect(yield* sql`select from token_families where org_id = ${caller.org_id}`).toHaveLength(0)
       })

@@ -21,38 +21,33 @@ export class TokenRefused extends Schema.TaggedError<TokenRefused>("TokenRefused
 
 const Secret = Text(1, 4096)
 
-/** A login at the configured OpenID provider, with PKCE (RFC 7636): exchanges its code for our tokens. */
-export const AuthorizationCodeGrant = Schema.Struct({
-  grant_type: Schema.Literal("authorization_code"),
-  code: Secret,
-  redirect_uri: Text(1, 2048).annotations({ description: "The same as in the authorization request" }),
-  code_verifier: Schema.String.pipe(Schema.pattern(/^[A-Za-z0-9._~-]{43,128}$/)).annotations({
-    description: "The PKCE verifier whose challenge the authorization request carried"
+const optional = <A extends Schema.Schema.Any>(schema: A) => Schema.optionalWith(schema, { exact: true })
+
+/** What `/auth/token` takes, as JSON or as a form; which fields there have to be depends on `grant_type`. */
+export class TokenRequest extends Schema.Class<TokenRequest>("TokenRequest")({
+  grant_type: Text(1, 100).annotations({
+    description: "`authorization_code`, `client_credentials` or `refresh_token`",
+    examples: ["authorization_code"]
   }),
-  nonce: Schema.optionalWith(Text(1, 512), { exact: true }).annotations({
-    description: "The nonce of the authorization request, when it had one"
+  code: optional(Secret).annotations({ description: "authorization_code: what the OpenID provider sent" }),
+  redirect_uri: optional(Text(1, 2048)).annotations({
+    description: "authorization_code: the same as in the authorization request"
   }),
-  iss: Schema.optionalWith(Text(1, 2048), { exact: true }).annotations({
-    description: "The `iss` that the provider sent along with the code (RFC 9207), when it did"
-  })
-})
-export type AuthorizationCodeGrant = typeof AuthorizationCodeGrant.Type
-
-/** An agent that proves itself by client id and secret, in the body or by HTTP Basic. */
-export const ClientCredentialsGrant = Schema.Struct({
-  grant_type: Schema.Literal("client_credentials"),
-  client_id: Schema.optionalWith(Text(1, 200), { exact: true }),
-  client_secret: Schema.optionalWith(Secret, { exact: true })
-})
-export type ClientCredentialsGrant = typeof ClientCredentialsGrant.Type
-
-export const RefreshTokenGrant = Schema.Struct({ grant_type: Schema.Literal("refresh_token"), refresh_token: Secret })
-
-/** What `/auth/token` takes, as JSON or as a form. */
-export const TokenRequest = Schema.Union(AuthorizationCodeGrant, ClientCredentialsGrant, RefreshTokenGrant).annotations(
-  { identifier: "TokenRequest" }
-)
-export type TokenRequest = typeof TokenRequest.Type
+  code_verifier: optional(Secret).annotations({
+    description: "authorization_code: the PKCE verifier (RFC 7636) whose challenge the authorization request carried"
+  }),
+  nonce: optional(Text(1, 512)).annotations({
+    description: "authorization_code: the nonce of the authorization request, when it had one"
+  }),
+  iss: optional(Text(1, 2048)).annotations({
+    description: "authorization_code: the `iss` that the provider sent along (RFC 9207), when it did"
+  }),
+  client_id: optional(Text(1, 200)).annotations({
+    description: "client_credentials: an agent's, here or by HTTP Basic"
+  }),
+  client_secret: optional(Secret).annotations({ description: "client_credentials: its secret" }),
+  refresh_token: optional(Secret).annotations({ description: "refresh_token: the one to exchange" })
+}) {}
 
 export class RefreshRequest extends Schema.Class<RefreshRequest>("RefreshRequest")({ refresh_token: Secret }) {}
 
