@@ -1,6 +1,7 @@
 import { CliConfig, Command } from "@effect/cli"
 import { Effect, type Layer } from "effect"
 import type { ConfigurationInvalid, Settings } from "../platform/Settings.ts"
+import { agentsCommand } from "./AgentsCommand.ts"
 import { demoCommand } from "./DemoCommand.ts"
 import { doctorCommand } from "./DoctorCommand.ts"
 import { healthCommand } from "./HealthCommand.ts"
@@ -36,6 +37,7 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
       oneShot(suitesCommand),
       oneShot(demoCommand),
       oneShot(keysCommand(environment())),
+      oneShot(agentsCommand),
       oneShot(migrateCommand).pipe(Command.provide(environment())),
       oneShot(doctorCommand),
       oneShot(healthCommand)

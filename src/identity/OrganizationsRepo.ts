@@ -54,12 +54,15 @@ export class OrganizationsRepo extends Effect.Service<OrganizationsRepo>()("iden
         Rows.first(Organization, query)
       )
 
-    // In words, as the refusal tells them. A deleted server's row stays, and goes with the organization.
+    // In words, as the refusal tells them. What hangs on these goes with them; of a deleted server the row stays.
     const contents = [
       ["sessions", (org_id: OrganizationId) => sql`select 1 from sessions where org_id = ${org_id} limit 1`],
       ["uploads", (org_id: OrganizationId) => sql`select 1 from uploads where org_id = ${org_id} limit 1`],
-      ["examples", (org_id: OrganizationId) => sql`select 1 from examples where org_id = ${org_id} limit 1`],
-      ["jobs", (org_id: OrganizationId) => sql`select 1 from jobs where org_id = ${org_id} limit 1`],
+      [
+        "jobs under way",
+        (org_id: OrganizationId) =>
+          sql`select 1 from jobs where org_id = ${org_id} and status in ('PENDING', 'RUNNING') limit 1`
+      ],
       [
         "MCP servers",
         (org_id: OrganizationId) =>
@@ -76,8 +79,14 @@ export class OrganizationsRepo extends Effect.Service<OrganizationsRepo>()("iden
         })
       )
 
+    /** Removes the organization with all that is left of it: what {@link holds} names must be gone. */
     const remove = (org_id: OrganizationId) =>
-      orDefect(Effect.asVoid(sql`delete from organizations where id = ${org_id}`))
+      orDefect(
+        Effect.zipRight(
+          sql`delete from jobs where org_id = ${org_id}`,
+          Effect.asVoid(sql`delete from organizations where id = ${org_id}`)
+        )
+      )
 
     const bySlug = (slug: string) =>
       Rows.first(Organization, sql`select ${columns} from organizations where slug = ${slug}`)

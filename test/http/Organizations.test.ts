@@ -132,6 +132,16 @@ layer(TestServer.layer())("an organization", (it) => {
         holds: "MCP servers"
       })
       yield* mcp_servers.delete({ path: { id: server_id } })
+      const job = { id: Bun.randomUUIDv7(), org_id: owner.org_id, kind: "examples.batch", principal: "user/1" }
+      yield* sql`insert into jobs ${sql.insert({
+        ...job,
+        request_hash: "0".repeat(64),
+        payload: "{}",
+        session_ids: [],
+        status: "RUNNING"
+      })}`
+      expect(yield* Effect.flip(organizations.delete({ path }))).toMatchObject({ holds: "jobs under way" })
+      yield* sql`update jobs set status = 'COMPLETED' where id = ${job.id}`
       const agent = yield* agents.create({
         payload: { name: "agent", description: "", record: false, scopes: ["users:read"] }
       })
