@@ -15,9 +15,11 @@ import { Models } from "./example/Models.ts"
 import * as OnUpload from "./example/OnUpload.ts"
 import * as Http from "./http/Http.ts"
 import * as Probes from "./http/Probes.ts"
+import { Admission } from "./identity/Admission.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
 import { Bootstrap } from "./identity/Bootstrap.ts"
+import { Quotas } from "./identity/Quotas.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
@@ -38,6 +40,8 @@ const jobs = Layer.unwrapEffect(
 )
 
 const services = Layer.mergeAll(
+  Admission.Default,
+  Quotas.Default,
   Authenticator.Default,
   ApiKeys.Default,
   Users.Default,

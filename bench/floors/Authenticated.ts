@@ -4,11 +4,12 @@ import { BunHttpServer, BunRuntime } from "@effect/platform-bun"
 import { Effect, Layer, Schema } from "effect"
 import { Authentication } from "../../src/api/Security.ts"
 import * as AuthenticationLayer from "../../src/http/Authentication.ts"
-import { Authenticator } from "../../src/identity/Authenticator.ts"
+import { Admission } from "../../src/identity/Admission.ts"
 import { Bootstrap } from "../../src/identity/Bootstrap.ts"
 import * as Database from "../../src/platform/Database.ts"
 import { Id } from "../../src/platform/Id.ts"
 import * as Logging from "../../src/platform/Logging.ts"
+import * as RateLimitStoreLive from "../../src/platform/RateLimitStoreLive.ts"
 import { Settings } from "../../src/platform/Settings.ts"
 
 const Answer = Schema.Struct({ status: Schema.Literal("ok") })
@@ -40,8 +41,8 @@ const service = Layer.unwrapEffect(
     server
   )
 ).pipe(
-  Layer.provide(Layer.merge(Bootstrap.Default, Authenticator.Default)),
-  Layer.provide(Layer.merge(Database.layer, Id.layer)),
+  Layer.provide(Layer.merge(Bootstrap.Default, Admission.Default)),
+  Layer.provide(Layer.provideMerge(RateLimitStoreLive.layer, Layer.merge(Database.layer, Id.layer))),
   Layer.provide(Logging.layer),
   Layer.provide(Settings.layer(process.env))
 )

@@ -4,6 +4,7 @@ import {
   InternalError,
   MethodNotAllowed,
   PayloadTooLarge,
+  RateLimited,
   RequestTimeout,
   Unavailable,
   UnsupportedMediaType,
@@ -20,6 +21,7 @@ import { ExamplesApi } from "./ExamplesApi.ts"
 import { JobsApi } from "./JobsApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
+import { QuotasApi } from "./QuotasApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
 import { SuitesApi } from "./SuitesApi.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -45,12 +47,14 @@ class Contract extends HttpApi.make("tracepipe")
   .add(DirectUploadsApi)
   .add(UploadPartsApi)
   .add(UploadsApi)
+  .add(QuotasApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)
   .addError(RequestTimeout)
   .addError(PayloadTooLarge)
   .addError(UnsupportedMediaType)
+  .addError(RateLimited)
   .addError(InternalError)
   .addError(Unavailable)
   // Lines of a stream, and one of the bodies of an operation that has several: no derivation sees them.

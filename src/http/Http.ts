@@ -13,6 +13,7 @@ import { server } from "./Listening.ts"
 import * as McpServersHttp from "./McpServersHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
 import * as ModelsHttp from "./ModelsHttp.ts"
+import * as QuotasHttp from "./QuotasHttp.ts"
 import * as Rim from "./Rim.ts"
 import * as SessionsHttp from "./SessionsHttp.ts"
 import * as SuitesHttp from "./SuitesHttp.ts"
@@ -35,7 +36,8 @@ const groups = Layer.mergeAll(
   JobsHttp.layer,
   SessionsHttp.layer,
   DirectUploadsHttp.layer,
-  UploadsHttp.layer
+  UploadsHttp.layer,
+  QuotasHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

@@ -17,7 +17,10 @@ export class ExpiringMap<V> {
 
   get(key: string, now: number): V | undefined {
     const entry = this.#entries.get(key)
-    return entry === undefined || entry.until <= now ? undefined : entry.value
+    if (entry === undefined) return undefined
+    if (entry.until > now) return entry.value
+    this.#entries.delete(key)
+    return undefined
   }
 
   set(key: string, value: V, until: number, now: number): void {

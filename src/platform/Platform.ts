@@ -3,6 +3,9 @@ import * as Database from "./Database.ts"
 import { Id } from "./Id.ts"
 import * as Llm from "./Llm.ts"
 import * as ObjectStoreLive from "./ObjectStoreLive.ts"
+import * as RateLimitStoreLive from "./RateLimitStoreLive.ts"
 
 /** Everything from outside that the services need, as configured. */
-export const layer = Layer.mergeAll(Database.layer, ObjectStoreLive.layer, Llm.layer, Id.layer)
+export const layer = Layer.mergeAll(ObjectStoreLive.layer, Llm.layer, Id.layer, RateLimitStoreLive.layer).pipe(
+  Layer.provideMerge(Database.layer)
+)

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { Config, ConfigError, ConfigProvider, Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import * as Setting from "./Setting.ts"
+import { limitsSettings } from "./settings/Limits.ts"
 
 const { setting, optional, secret } = Setting
 
@@ -295,7 +296,8 @@ const all = Config.all({
   jobs,
   llm,
   egress,
-  observability
+  observability,
+  limits: limitsSettings()
 })
 
 /** Everything that is read from the environment, decoded. */
@@ -387,7 +389,12 @@ const prefixes = [
   "BOOTSTRAP_",
   "REDACT_",
   "WORKER_",
-  "LLM_"
+  "LLM_",
+  "RATE_LIMIT_",
+  "REDIS_",
+  "QUOTA_",
+  "AUTH_BACKOFF_",
+  "TRUSTED_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */

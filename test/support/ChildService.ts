@@ -6,6 +6,7 @@ import { Effect, type Scope } from "effect"
 import * as KeyFormat from "../../src/identity/KeyFormat.ts"
 import { eventually } from "./Eventually.ts"
 import { type TestDatabase, testDatabase } from "./TestDatabase.ts"
+import { unlimited } from "./Unlimited.ts"
 import type { Target } from "./Uploading.ts"
 
 /** The service in a process of its own, which can be killed and started again over the same data. */
@@ -75,6 +76,7 @@ export const childService = ({ command = [main, "serve"], environment = {}, addr
       PORT: String(port),
       BOOTSTRAP_API_KEY: api_key,
       LOG_FORMAT: "json",
+      ...unlimited,
       ...environment
     }
     let child: Bun.Subprocess | undefined
