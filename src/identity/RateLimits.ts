@@ -6,6 +6,7 @@ import { ExpiringMap } from "../platform/ExpiringMap.ts"
 import * as Gcra from "../platform/limits/Gcra.ts"
 import { type Limit, RateLimitStore, type Taken } from "../platform/RateLimitStore.ts"
 import { Settings, type Values } from "../platform/Settings.ts"
+import { MAX_PER_MINUTE } from "../platform/settings/Limits.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { clientNetwork } from "./ClientNetwork.ts"
 
@@ -52,7 +53,6 @@ const whose: Record<Name, string> = {
   keys: "changes of keys a minute"
 }
 
-const MINUTE_MS = 60_000
 /** So many subjects that were refused are remembered. */
 const CAPACITY = 20_000
 const nothing: Verdict = { refusal: undefined, headers: {} }
@@ -61,15 +61,14 @@ const nothing: Verdict = { refusal: undefined, headers: {} }
 const policiesOf = ({ limits }: Values) => {
   const { per_minute: base, burst } = limits
   const derived = (own: number | null | undefined, factor: number) =>
-    own === undefined ? (base === null ? null : Math.max(1, Math.round(base * factor))) : own
+    own === undefined ? (base === null ? null : Math.min(MAX_PER_MINUTE, Math.max(1, Math.round(base * factor)))) : own
   const policy = (name: Name, per_minute: number | null, at_once: (per_minute: number) => number) =>
     per_minute === null
       ? undefined
       : {
           name,
           per_minute,
-          interval_ms: MINUTE_MS / per_minute,
-          burst: Math.max(1, Math.round(at_once(per_minute))),
+          ...Gcra.ofMinute(per_minute, at_once(per_minute)),
           field: `"${name}";q=${per_minute};w=60`
         }
   // The same part of a minute at once, for the wide limits as for the narrow one.

@@ -16,9 +16,18 @@ export interface Standing {
   readonly reset_ms: number
 }
 
+/** Parts of a millisecond that times of this century hold exactly as doubles: so no sum of them is ever rounded. */
+const PARTS = 1024
+
+/** The rate of so many a minute; its interval is right to half a microsecond. */
+export const ofMinute = (per_minute: number, burst: number): Rate => ({
+  interval_ms: Math.max(1, Math.round((60_000 / per_minute) * PARTS)) / PARTS,
+  burst: Math.max(1, Math.round(burst))
+})
+
 /**
- * A thousandth of an interval is nobody's advantage: times are doubles, and their sums would refuse the
- * last of a burst. The stores that decide elsewhere have the same figure.
+ * A thousandth of an interval is nobody's advantage, and keeps the last of a burst from being refused for
+ * a clock that is finer than that. The stores that decide elsewhere have the same figure.
  */
 const SLACK = 0.001
 

@@ -4,8 +4,8 @@ import * as Setting from "../Setting.ts"
 
 const { setting, optional, secret } = Setting
 
-/** A number above all that a limit needs: 60,000 a second. */
-const MAX_PER_MINUTE = 3_600_000
+/** Beyond 10,000 a second the interval is too short to be told exactly. */
+export const MAX_PER_MINUTE = 600_000
 
 /** A whole number from 1 on; null: none. */
 const ceiling =
