@@ -15,6 +15,7 @@ import { Models } from "./example/Models.ts"
 import * as OnUpload from "./example/OnUpload.ts"
 import * as Http from "./http/Http.ts"
 import * as Probes from "./http/Probes.ts"
+import { Admission } from "./identity/Admission.ts"
 import { Agents } from "./identity/Agents.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
 import { AuditLog } from "./identity/AuditLog.ts"
@@ -26,6 +27,7 @@ import { ForeignTokens } from "./identity/ForeignTokens.ts"
 import { Invitations } from "./identity/Invitations.ts"
 import { Organizations } from "./identity/Organizations.ts"
 import { PersonalData } from "./identity/PersonalData.ts"
+import { Quotas } from "./identity/Quotas.ts"
 import { SigningKeys } from "./identity/SigningKeys.ts"
 import { Tokens } from "./identity/Tokens.ts"
 import { Users } from "./identity/Users.ts"
@@ -48,6 +50,8 @@ const jobs = Layer.unwrapEffect(
 )
 
 const services = Layer.mergeAll(
+  Admission.Default,
+  Quotas.Default,
   Authenticator.Default,
   ForeignTokens.Default,
   SigningKeys.Default,

@@ -4,11 +4,10 @@ import { BunHttpServer, BunRuntime } from "@effect/platform-bun"
 import { Effect, Layer, Schema } from "effect"
 import { Authentication } from "../../src/api/Security.ts"
 import * as AuthenticationLayer from "../../src/http/Authentication.ts"
-import { Authenticator } from "../../src/identity/Authenticator.ts"
+import { Admission } from "../../src/identity/Admission.ts"
 import { Bootstrap } from "../../src/identity/Bootstrap.ts"
 import * as Logging from "../../src/platform/Logging.ts"
 import * as Platform from "../../src/platform/Platform.ts"
-import * as SecretStoreLive from "../../src/platform/SecretStoreLive.ts"
 import { Settings } from "../../src/platform/Settings.ts"
 
 const Answer = Schema.Struct({ status: Schema.Literal("ok") })
@@ -40,8 +39,7 @@ const service = Layer.unwrapEffect(
     server
   )
 ).pipe(
-  Layer.provide(Layer.merge(Bootstrap.Default, Authenticator.Default)),
-  Layer.provide(SecretStoreLive.layer),
+  Layer.provide(Layer.merge(Bootstrap.Default, Admission.Default)),
   Layer.provide(Platform.layer),
   Layer.provide(Logging.layer),
   Layer.provide(Settings.layer(process.env))

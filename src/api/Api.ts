@@ -4,6 +4,7 @@ import {
   InternalError,
   MethodNotAllowed,
   PayloadTooLarge,
+  RateLimited,
   RequestTimeout,
   Unavailable,
   UnsupportedMediaType,
@@ -26,6 +27,7 @@ import { McpServersApi } from "./McpServersApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { OrganizationsApi } from "./OrganizationsApi.ts"
 import { PersonalDataApi } from "./PersonalDataApi.ts"
+import { QuotasApi } from "./QuotasApi.ts"
 import { SessionsApi } from "./SessionsApi.ts"
 import { SuitesApi } from "./SuitesApi.ts"
 import { SystemApi } from "./SystemApi.ts"
@@ -57,12 +59,14 @@ class Contract extends HttpApi.make("tracepipe")
   .add(UploadsApi)
   .add(AuditApi)
   .add(PersonalDataApi)
+  .add(QuotasApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)
   .addError(RequestTimeout)
   .addError(PayloadTooLarge)
   .addError(UnsupportedMediaType)
+  .addError(RateLimited)
   .addError(InternalError)
   .addError(Unavailable)
   // Lines of a stream, and one of the bodies of an operation that has several: no derivation sees them.

@@ -4,7 +4,7 @@ import { NotFound } from "../domain/Errors.ts"
 import { ApiKeyId } from "../domain/Ids.ts"
 import { ApiKey, CreateApiKey, CreatedApiKey, UpdateApiKey } from "../domain/identity/ApiKey.ts"
 import { Page, pageFields } from "../domain/Page.ts"
-import { Authentication, RequiredScope } from "./Security.ts"
+import { Authentication, RateGroup, RequiredScope } from "./Security.ts"
 
 const path = Schema.Struct({ id: ApiKeyId })
 
@@ -18,6 +18,7 @@ export class ApiKeysApi extends HttpApiGroup.make("api_keys")
       .addSuccess(CreatedApiKey, { status: 201 })
       .addError(NotFound)
       .annotate(RequiredScope, "keys:manage")
+      .annotate(RateGroup, "keys")
   )
   .add(
     HttpApiEndpoint.get("list", "/v1/api-keys")
@@ -42,6 +43,7 @@ export class ApiKeysApi extends HttpApiGroup.make("api_keys")
       .addSuccess(ApiKey)
       .addError(NotFound)
       .annotate(RequiredScope, "keys:manage")
+      .annotate(RateGroup, "keys")
   )
   .add(
     HttpApiEndpoint.del("revoke", "/v1/api-keys/:id")
@@ -50,5 +52,6 @@ export class ApiKeysApi extends HttpApiGroup.make("api_keys")
       .addSuccess(HttpApiSchema.NoContent)
       .addError(NotFound)
       .annotate(RequiredScope, "keys:manage")
+      .annotate(RateGroup, "keys")
   )
   .middleware(Authentication) {}

@@ -28,6 +28,17 @@ export const problemSchema = {
 export const sharedHeaders = {
   RequestId: { description: "The id of the request, as sent or as made here", schema: { type: "string" } },
   RetryAfter: { description: "Seconds to wait before trying again", schema: { type: "integer" } },
+  RateLimit: {
+    description:
+      "What remains of each limit now: `r` requests, and full again in `t` seconds (draft-ietf-httpapi-ratelimit-headers)",
+    schema: { type: "string" },
+    example: '"key";r=99;t=1, "user";r=199;t=1'
+  },
+  RateLimitPolicy: {
+    description: "The limits that the request counts on: `q` requests in `w` seconds",
+    schema: { type: "string" },
+    example: '"key";q=600;w=60, "user";q=1200;w=60'
+  },
   WwwAuthenticate: { description: "How to authenticate (RFC 9110)", schema: { type: "string" } }
 }
 
@@ -35,8 +46,11 @@ const header = (name: keyof typeof sharedHeaders) => ({ $ref: `#/components/head
 
 const ownHeaders: Readonly<Record<string, object>> = {
   401: { "WWW-Authenticate": header("WwwAuthenticate") },
+  429: { "Retry-After": header("RetryAfter") },
   503: { "Retry-After": header("RetryAfter") }
 }
+
+const limitHeaders = { RateLimit: header("RateLimit"), "RateLimit-Policy": header("RateLimitPolicy") }
 
 /** Schemas of the framework's own: its decode error never leaves the service, as the rim turns it into ours. */
 export const foreign: ReadonlySet<string> = new Set(["HttpApiDecodeError", "Issue", "PropertyKey", "Int"])
@@ -60,6 +74,8 @@ const canAnswer = (operation: Operation, authenticated: boolean) => (status: str
       return takesBody || authenticated || operation.parameters.length > 0
     case "405":
       return false
+    case "429":
+      return authenticated
     case "408":
     case "413":
     case "415":
@@ -70,9 +86,14 @@ const canAnswer = (operation: Operation, authenticated: boolean) => (status: str
   }
 }
 
-const answer = (spec: Spec, status: string, response: Response) => {
+const answer = (spec: Spec, status: string, response: Response, authenticated: boolean) => {
   const content = Object.values(response.content ?? {})[0]
-  const headers = { ...response.headers, "X-Request-Id": header("RequestId"), ...ownHeaders[status] }
+  const headers = {
+    ...response.headers,
+    "X-Request-Id": header("RequestId"),
+    ...(authenticated ? limitHeaders : {}),
+    ...ownHeaders[status]
+  }
   if (Number(status) < 400 || content === undefined) {
     return { ...response, headers, description: isDerived(response.description) ? "Success" : response.description }
   }
@@ -87,6 +108,6 @@ export const responses = (spec: Spec, operation: Operation, authenticated: boole
   return Object.fromEntries(
     Object.entries(operation.responses)
       .filter(([status]) => possible(status))
-      .map(([status, response]) => [status, answer(spec, status, response)])
+      .map(([status, response]) => [status, answer(spec, status, response, authenticated)])
   )
 }

@@ -17,7 +17,7 @@ import {
   UploadTimeout
 } from "../domain/session/Session.ts"
 import { UploadExpired, UploadState } from "../domain/session/Upload.ts"
-import { Authentication, RequiredScope } from "./Security.ts"
+import { Authentication, RateGroup, RequiredScope } from "./Security.ts"
 import { fileContent, timelineContent, uploadBody } from "./SessionsDocument.ts"
 
 const path = Schema.Struct({ id: SessionId })
@@ -66,6 +66,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
       .addError(UnknownFormat)
       .addError(IdempotencyMismatch)
       .annotate(RequiredScope, "sessions:write")
+      .annotate(RateGroup, "sessions")
       .annotate(OpenApi.Description, upload)
       .annotate(OpenApi.Transform, uploadBody)
   )

@@ -11,7 +11,7 @@ import {
   UploadExpired,
   UploadState
 } from "../domain/session/Upload.ts"
-import { Authentication, RequiredScope } from "./Security.ts"
+import { Authentication, RateGroup, RequiredScope } from "./Security.ts"
 import { tusCreation, tusHead, tusOptions, tusPatch, tusTermination } from "./UploadsDocument.ts"
 
 const path = Schema.Struct({ id: UploadId })
@@ -71,6 +71,7 @@ export class UploadsApi extends HttpApiGroup.make("uploads")
       .addError(TusVersion)
       .addError(PayloadTooLarge)
       .annotate(RequiredScope, "sessions:write")
+      .annotate(RateGroup, "none")
       .annotate(OpenApi.Description, patch)
       .annotate(OpenApi.Transform, tusPatch)
   )

@@ -105,6 +105,24 @@ export class UnsupportedMediaType extends Schema.TaggedError<UnsupportedMediaTyp
   }
 }
 
+/** A rate limit or a quota was reached; the request may be sent again when there is room. */
+export class RateLimited extends Schema.TaggedError<RateLimited>("RateLimited")(
+  "RateLimited",
+  {
+    detail: Schema.String,
+    limit: Schema.String.annotations({
+      description:
+        "Which one: `key`, `user`, `organization`, `ip`, `sessions`, `keys`, `authentication`, or `quota:<kind>/<window>`"
+    }),
+    retry_after_s: Schema.Number.annotations({ description: "Seconds until it is worth trying again" })
+  },
+  problem(429, "rate_limited", "Too many requests")
+) {
+  override get message() {
+    return this.detail
+  }
+}
+
 /** Something the service depends on does not answer; the request may be sent again. */
 export class Unavailable extends Schema.TaggedError<Unavailable>("Unavailable")(
   "Unavailable",

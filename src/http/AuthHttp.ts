@@ -4,11 +4,13 @@ import { Api } from "../api/Api.ts"
 import { Unavailable } from "../domain/Errors.ts"
 import { JsonWebKeySet, ProtectedResource } from "../domain/identity/Token.ts"
 import { Scope } from "../domain/Principal.ts"
+import { Admission } from "../identity/Admission.ts"
 import { ForeignTokens } from "../identity/ForeignTokens.ts"
 import { addressFor } from "../identity/ServiceAddress.ts"
 import { SigningKeys } from "../identity/SigningKeys.ts"
 import { Tokens } from "../identity/Tokens.ts"
 import { Settings } from "../platform/Settings.ts"
+import { arriving } from "./Arriving.ts"
 
 const unstored = HttpApp.appendPreResponseHandler((_, response) =>
   Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", "no-store"))
@@ -23,6 +25,7 @@ const noSecrets = new Unavailable({ detail: "the keys cannot be read now; try ag
 export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
   Effect.gen(function* () {
     const tokens = yield* Tokens
+    const { admitBody } = yield* Admission
     const keys = yield* SigningKeys
     const { authorizationServers } = yield* ForeignTokens
     const settings = yield* Settings
@@ -41,12 +44,18 @@ export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
         })
       })
 
+    /** What carries its own credential: failures count on the back-off of its address and of that credential. */
+    const guarded = <A, E extends { readonly _tag: string }, R>(prefix: string | null, self: Effect.Effect<A, E, R>) =>
+      Effect.flatMap(arriving, (request) => Effect.zipRight(unstored, admitBody(request, prefix, self)))
+
     return handlers
-      .handle("token", ({ payload, request }) => Effect.zipRight(unstored, tokens.token(payload, request.headers)))
-      .handle("refresh", ({ payload, request }) =>
-        Effect.zipRight(unstored, tokens.refresh(payload.refresh_token, request.headers))
+      .handle("token", ({ payload, request }) =>
+        guarded(payload.client_id ?? null, tokens.token(payload, request.headers))
       )
-      .handle("revoke", ({ payload }) => Effect.zipRight(unstored, tokens.revoke(payload.token)))
+      .handle("refresh", ({ payload, request }) =>
+        guarded(null, tokens.refresh(payload.refresh_token, request.headers))
+      )
+      .handle("revoke", ({ payload }) => guarded(null, tokens.revoke(payload.token)))
       .handle("jwks", () =>
         Effect.zipRight(forAWhile, keys.current).pipe(
           Effect.mapBoth({

@@ -40,6 +40,8 @@ export const cors = (origins: ReadonlyArray<string>): (<E, R>(app: HttpApp.Defau
       "etag",
       "location",
       "retry-after",
+      "ratelimit",
+      "ratelimit-policy",
       "allow",
       "accept-ranges",
       "content-range",

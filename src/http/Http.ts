@@ -19,6 +19,7 @@ import * as MetricsPort from "./MetricsPort.ts"
 import * as ModelsHttp from "./ModelsHttp.ts"
 import * as OrganizationsHttp from "./OrganizationsHttp.ts"
 import * as PersonalDataHttp from "./PersonalDataHttp.ts"
+import * as QuotasHttp from "./QuotasHttp.ts"
 import * as Rim from "./Rim.ts"
 import * as SessionsHttp from "./SessionsHttp.ts"
 import * as SuitesHttp from "./SuitesHttp.ts"
@@ -47,7 +48,8 @@ const groups = Layer.mergeAll(
   DirectUploadsHttp.layer,
   UploadsHttp.layer,
   AuditHttp.layer,
-  PersonalDataHttp.layer
+  PersonalDataHttp.layer,
+  QuotasHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

@@ -1,6 +1,14 @@
 import { HttpApiError, HttpServerError, type HttpServerRequest, HttpServerResponse } from "@effect/platform"
 import { Cause, Chunk, Effect, Option, Schema } from "effect"
-import { BadRequest, InternalError, MethodNotAllowed, NotFound, Unauthorized, Unavailable } from "../domain/Errors.ts"
+import {
+  BadRequest,
+  InternalError,
+  MethodNotAllowed,
+  NotFound,
+  RateLimited,
+  Unauthorized,
+  Unavailable
+} from "../domain/Errors.ts"
 import { describe } from "../domain/Problem.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { RangeNotSatisfiable } from "../domain/session/Session.ts"
@@ -73,7 +81,8 @@ const headers = (
   path: string,
   address: string
 ): Record<string, string> => {
-  if (error instanceof Unavailable) return { "retry-after": String(error.retry_after_s) }
+  if (error instanceof Unavailable || error instanceof RateLimited)
+    return { "retry-after": String(error.retry_after_s) }
   if (error instanceof TusVersion) return { "tus-version": TUS_VERSION }
   if (error instanceof Unauthorized) return { "www-authenticate": challenge(request, path, address) }
   if (error instanceof MethodNotAllowed) return { allow: error.allow.join(", ") }

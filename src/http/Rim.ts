@@ -6,7 +6,9 @@ import { addressFor } from "../identity/ServiceAddress.ts"
 import { Id } from "../platform/Id.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
+import { AnswerHeaders } from "./AnswerHeaders.ts"
 import { resolve } from "./aliases.ts"
+import { clientAddress } from "./ClientAddress.ts"
 import { cors } from "./Cors.ts"
 import { pagePolicy } from "./Docs.ts"
 import { bounded } from "./JsonBody.ts"
@@ -45,10 +47,11 @@ const overridden = (request: HttpServerRequest.HttpServerRequest, path: string) 
  */
 const rim = Effect.gen(function* () {
   const settings = yield* Settings
-  const { observability, app_env, server } = settings
+  const { observability, app_env, server, limits } = settings
   const id = yield* Id
   const metrics = yield* Metrics
   const lifecycle = yield* Lifecycle
+  const addressOf = clientAddress(limits.trusted_proxies)
   const crossOrigin = cors(server.cors_origins)
   const strict = app_env === "production" ? { "strict-transport-security": "max-age=31536000" } : {}
 
@@ -61,7 +64,9 @@ const rim = Effect.gen(function* () {
       const request = takesJson(resolved.method, path) ? bounded(resolved, path.startsWith("/auth/")) : resolved
       const given = incoming.headers["x-request-id"]
       const request_id = given !== undefined && acceptable.test(given) ? given : id.next()
-      const info = { request_id, ip: Option.getOrNull(incoming.remoteAddress) }
+      const ip = addressOf(Option.getOrNull(incoming.remoteAddress), incoming.headers["x-forwarded-for"])
+      const info = { request_id, ip }
+      const added: Record<string, string> = {}
       const started = yield* Clock.currentTimeMillis
       lifecycle.enter()
       metrics.active.inc()
@@ -82,6 +87,7 @@ const rim = Effect.gen(function* () {
           HttpServerResponse.setHeaders(response, {
             ...securityHeaders,
             ...strict,
+            ...added,
             "content-security-policy": pages.has(path) ? pagePolicy : "default-src 'none'; frame-ancestors 'none'",
             "x-request-id": request_id
           })
@@ -106,6 +112,7 @@ const rim = Effect.gen(function* () {
       return yield* answered.pipe(
         Effect.provideService(HttpServerRequest.HttpServerRequest, request),
         Effect.provideService(RequestInfo, info),
+        Effect.provideService(AnswerHeaders, added),
         Effect.annotateLogs("request_id", request_id)
       )
     })

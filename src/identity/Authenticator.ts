@@ -5,10 +5,10 @@ import { Principal, Scope } from "../domain/Principal.ts"
 import { AccessTokens } from "./AccessTokens.ts"
 import { AgentsRepo } from "./AgentsRepo.ts"
 import { ApiKeysRepo, type KeyOwner } from "./ApiKeysRepo.ts"
-import { type Credential, presentedCredential, type RequestHeaders } from "./Credentials.ts"
+import type { Credential } from "./Credentials.ts"
 import { ForeignTokens } from "./ForeignTokens.ts"
 import * as KeyFormat from "./KeyFormat.ts"
-import { Logins, wantedOrganization } from "./Logins.ts"
+import { Logins } from "./Logins.ts"
 import type { Person } from "./Person.ts"
 import { type Found, remembering } from "./Remembered.ts"
 import { issuedBy } from "./ServiceAddress.ts"
@@ -184,6 +184,7 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
       return Effect.succeed(found.principal)
     }
 
+    /** Whom a credential belongs to, who acts in the wanted organization or in its own. */
     const identify = (
       credential: Credential,
       wanted: string | undefined
@@ -208,14 +209,9 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
       }
     }
 
-    /** Who sends a request with these headers. */
-    const authenticate = (headers: RequestHeaders): Effect.Effect<Principal, AuthenticationFailure> =>
-      Effect.flatMap(presentedCredential(headers), (credential) => identify(credential, wantedOrganization(headers)))
-
     const forgetAll = Effect.all([byKey.forgetAll, byClient.forgetAll, byToken.forgetAll], { discard: true })
 
     return {
-      authenticate,
       identify,
       /** Makes a change of a key take effect on this node at once. */
       forget: byKey.forget,

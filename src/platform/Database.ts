@@ -23,7 +23,7 @@ const client = (config: Pg.PoolConfig) =>
   }).pipe(Layer.provide(Reactivity.layer))
 
 /** The application's client: bounded pool, bounded statements, UTC. */
-const appClient = Layer.unwrapEffect(
+export const appClient = Layer.unwrapEffect(
   Effect.gen(function* () {
     const { database } = yield* Settings
     const { app } = yield* DatabaseConnections

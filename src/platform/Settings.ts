@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs"
 import { Config, ConfigError, ConfigProvider, Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import * as Setting from "./Setting.ts"
 import { egressSettings } from "./settings/EgressSettings.ts"
+import { limitsSettings } from "./settings/Limits.ts"
 import { login } from "./settings/LoginSettings.ts"
 import { secretsProblems, secretsSettings } from "./settings/SecretsSettings.ts"
 
@@ -294,7 +295,8 @@ const all = Config.all({
   egress,
   login,
   observability,
-  secrets: secretsSettings()
+  secrets: secretsSettings(),
+  limits: limitsSettings()
 })
 
 /** Everything that is read from the environment, decoded. */
@@ -415,7 +417,12 @@ const prefixes = [
   "JWT_",
   "VAULT_",
   "AWS_KMS_",
-  "API_KEY_ENCRYPTION_"
+  "API_KEY_ENCRYPTION_",
+  "RATE_LIMIT_",
+  "REDIS_",
+  "QUOTA_",
+  "AUTH_BACKOFF_",
+  "TRUSTED_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */

@@ -69,6 +69,17 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       buckets: [0.01, 0.05, 0.1, 0.5, 1, 5, 10, 30, 60, 300],
       registers
     })
+    const rateLimited = new Counter({
+      name: "tracepipe_rate_limited_total",
+      help: "Requests refused for a rate limit, a quota or failed authentications, by the limit",
+      labelNames: ["limit"] as const,
+      registers
+    })
+    const rateLimitsLocal = new Counter({
+      name: "tracepipe_rate_limits_local_total",
+      help: "Requests counted by this process alone, as the shared store of the limits did not answer",
+      registers
+    })
     const started = Date.now()
     new Gauge({
       name: "process_resident_memory_bytes",
@@ -108,6 +119,8 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       queueOldest,
       jobs,
       stages,
+      rateLimited,
+      rateLimitsLocal,
       exposition,
       started
     } as const

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { vi } from "vitest"
+import { unlimited } from "../support/Unlimited.ts"
 
 // Each test starts several processes of its own.
 vi.setConfig({ testTimeout: 180_000 })
@@ -26,7 +27,7 @@ export const start = (args: ReadonlyArray<string>, environment: Environment = {}
       Effect.sync(() =>
         Bun.spawn([process.execPath, main, ...args], {
           cwd,
-          env: { PATH, HOME: cwd, ...environment },
+          env: { PATH, HOME: cwd, ...unlimited, ...environment },
           stdin: "ignore",
           stdout: "pipe",
           stderr: "pipe"

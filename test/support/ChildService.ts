@@ -6,6 +6,7 @@ import { Effect, type Scope } from "effect"
 import * as KeyFormat from "../../src/identity/KeyFormat.ts"
 import { eventually } from "./Eventually.ts"
 import { type TestDatabase, testDatabase } from "./TestDatabase.ts"
+import { unlimited } from "./Unlimited.ts"
 import type { Target } from "./Uploading.ts"
 
 /** The service in a process of its own, which can be killed and started again over the same data. */
@@ -76,6 +77,7 @@ export const childService = ({ command = [main, "serve"], environment = {}, addr
       BOOTSTRAP_API_KEY: api_key,
       LOG_FORMAT: "json",
       API_KEY_ENCRYPTION_KEY: "00".repeat(32),
+      ...unlimited,
       ...environment
     }
     let child: Bun.Subprocess | undefined

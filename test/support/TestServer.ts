@@ -9,6 +9,7 @@ import * as KeyFormat from "../../src/identity/KeyFormat.ts"
 import { Settings } from "../../src/platform/Settings.ts"
 import * as Service from "../../src/Service.ts"
 import { testDatabase } from "./TestDatabase.ts"
+import { unlimited } from "./Unlimited.ts"
 
 /** The whole service on a free port, with a database and a data folder of its own. */
 export class TestServer extends Context.Tag("test/TestServer")<
@@ -41,6 +42,7 @@ export class TestServer extends Context.Tag("test/TestServer")<
           SHUTDOWN_TIMEOUT: "5 s",
           DATABASE_POOL_SIZE: "8",
           API_KEY_ENCRYPTION_KEY: "00".repeat(32),
+          ...unlimited,
           ...environment
         })
         return Layer.effect(
