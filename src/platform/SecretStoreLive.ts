@@ -1,9 +1,12 @@
-import { Effect, Layer } from "effect"
+import type { SqlClient } from "@effect/sql"
+import { Effect, Layer, Redacted } from "effect"
+import type { Egress } from "./Egress.ts"
 import { SecretStore } from "./SecretStore.ts"
 import { Settings, type Values } from "./Settings.ts"
 import * as EnvelopeStore from "./secrets/EnvelopeStore.ts"
 import { localKeeper } from "./secrets/LocalKeeper.ts"
 import { keyIn, SecretKeyUnusable } from "./secrets/LocalKeys.ts"
+import * as VaultSecretStore from "./vault/VaultSecretStore.ts"
 
 const local = ({ secrets, data }: Values) =>
   Effect.gen(function* () {
@@ -16,5 +19,22 @@ const local = ({ secrets, data }: Values) =>
     return store
   })
 
+const vault = ({ vault_addr: address, ...secrets }: Values["secrets"] & { readonly vault_addr: string }) => {
+  const { vault_token: token, vault_role_id: role_id = "", vault_secret_id: secret_id = Redacted.make("") } = secrets
+  return VaultSecretStore.layer({
+    address,
+    namespace: secrets.vault_namespace,
+    mount: secrets.vault_mount,
+    login: token === undefined ? { role_id, secret_id } : { token }
+  })
+}
+
 /** The secret store that the configuration asks for. */
-export const layer = Layer.effect(SecretStore, Effect.flatMap(Settings, local))
+export const layer = Layer.unwrapEffect(
+  Effect.map(Settings, (settings): Layer.Layer<SecretStore, SecretKeyUnusable, SqlClient.SqlClient | Egress> => {
+    const { vault_addr } = settings.secrets
+    return vault_addr === undefined
+      ? Layer.effect(SecretStore, local(settings))
+      : vault({ ...settings.secrets, vault_addr })
+  })
+)
