@@ -29,12 +29,25 @@ const vault = ({ vault_addr: address, ...secrets }: Values["secrets"] & { readon
   })
 }
 
+const kms = ({ aws_kms_key_id: key_id, ...secrets }: Values["secrets"] & { readonly aws_kms_key_id: string }) =>
+  Layer.scoped(
+    SecretStore,
+    // Loaded only where it is used, as the object store's client is.
+    Effect.promise(() => import("./kms/KmsKeeper.ts")).pipe(
+      Effect.flatMap(({ kmsKeeper }) =>
+        kmsKeeper({ key_id, region: secrets.aws_region, endpoint: secrets.aws_kms_endpoint })
+      ),
+      Effect.flatMap(EnvelopeStore.make)
+    )
+  )
+
 /** The secret store that the configuration asks for. */
 export const layer = Layer.unwrapEffect(
   Effect.map(Settings, (settings): Layer.Layer<SecretStore, SecretKeyUnusable, SqlClient.SqlClient | Egress> => {
-    const { vault_addr } = settings.secrets
-    return vault_addr === undefined
-      ? Layer.effect(SecretStore, local(settings))
-      : vault({ ...settings.secrets, vault_addr })
+    const { secrets } = settings
+    const { vault_addr, aws_kms_key_id } = secrets
+    if (vault_addr !== undefined) return vault({ ...secrets, vault_addr })
+    if (aws_kms_key_id !== undefined) return kms({ ...secrets, aws_kms_key_id })
+    return Layer.effect(SecretStore, local(settings))
   })
 )

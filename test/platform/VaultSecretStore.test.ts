@@ -193,7 +193,7 @@ it.scopedLive("Vault is asked in its namespace", () =>
   )
 )
 
-it.effect("Vault that is not there is told with its reason", () =>
+it.live("Vault that is not there is told with its reason", () =>
   Effect.gen(function* () {
     const store = storeAt("http://127.0.0.1:1", { login: { token: Redacted.make("t") }, retry_for: "10 millis" })
     const failure = yield* Effect.flip(

@@ -1,4 +1,4 @@
-import { Duration, Effect, Either, Redacted, Schedule, Schema } from "effect"
+import { Data, type Duration, Effect, Either, Redacted, Schedule, Schema } from "effect"
 import { Egress } from "../Egress.ts"
 import { hostOf, portOf } from "../egress/HostRules.ts"
 import { SecretStoreFailed } from "../SecretStore.ts"
@@ -48,10 +48,13 @@ export const saidBy = ({ status, body }: VaultAnswer): string => {
   return `Vault answers ${status}${text === "" ? "" : `: ${text}`}`
 }
 
+class Undone extends Data.TaggedError("Undone")<{ readonly answer: VaultAnswer }> {}
+
 const failed = (reason: string) => new SecretStoreFailed({ reason })
 
-/** Sealed, a standby that cannot reach its leader, limited, or restarting: a moment later it may be well. */
-const isPassing = (status: number) => [412, 429, 472, 473, 500, 502, 503, 504].includes(status)
+/** Limited, a standby, sealed: Vault did nothing, and may a moment later. */
+const undone = [412, 429, 472, 473, 503]
+const passing = [...undone, 500, 502, 504]
 
 interface Session {
   readonly token: Redacted.Redacted
@@ -160,7 +163,12 @@ export const makeVault = ({ address, namespace, login, retry_for = "5 seconds" }
         if (answer.status !== 403 || "token" in login) return answer
         // Revoked or expired sooner than it said.
         return yield* send(call, (yield* current(first)).token)
-      }).pipe(Effect.flatMap((answer) => (isPassing(answer.status) ? failed(saidBy(answer)) : Effect.succeed(answer))))
+      })
+
+    const unless =
+      (statuses: ReadonlyArray<number>) =>
+      (answer: VaultAnswer): Effect.Effect<VaultAnswer, SecretStoreFailed> =>
+        statuses.includes(answer.status) ? failed(saidBy(answer)) : Effect.succeed(answer)
 
     const retries = Schedule.exponential("100 millis").pipe(
       Schedule.jittered,
@@ -169,9 +177,19 @@ export const makeVault = ({ address, namespace, login, retry_for = "5 seconds" }
     )
 
     return {
-      /** Asks once, and again while Vault is away; a write may then have been done before. */
-      call: (call: Call) => Effect.retry(once(call), retries),
+      /** Asks, and again while Vault is away: for what may be done twice. */
+      call: (call: Call) => Effect.retry(Effect.flatMap(once(call), unless(passing)), retries),
+      /** Asks, and again only where Vault says that it did nothing. */
+      write: (call: Call) =>
+        Effect.gen(function* () {
+          const answer = yield* once(call)
+          return undone.includes(answer.status) ? yield* new Undone({ answer }) : answer
+        }).pipe(
+          Effect.retry({ schedule: retries, while: ({ _tag }) => _tag === "Undone" }),
+          Effect.catchTag("Undone", ({ answer }) => failed(saidBy(answer))),
+          Effect.flatMap(unless(passing))
+        ),
       /** Asks once. */
-      once
+      once: (call: Call) => Effect.flatMap(once(call), unless(passing))
     }
   })

@@ -18,7 +18,10 @@ const Read = Schema.Struct({
 })
 
 const Metadata = Schema.Struct({
-  data: Schema.Struct({ current_version: Schema.Int, oldest_version: Schema.Int })
+  data: Schema.Struct({
+    current_version: Schema.Int,
+    versions: Schema.Record({ key: Schema.String, value: Schema.Struct({ destroyed: Schema.Boolean }) })
+  })
 })
 
 /** More than Vault keeps by itself (10): what is written is pruned by who wrote it, not by the count. */
@@ -47,7 +50,7 @@ export const layer = ({ mount, ...options }: VaultStoreOptions) =>
       const at = (kind: "data" | "metadata" | "destroy", name: string) => `${mount}/${kind}/tracepipe/${name}`
 
       const write = (name: string, value: Redacted.Redacted, cas: number) =>
-        vault.once({
+        vault.write({
           method: "POST",
           path: at("data", name),
           body: { options: { cas }, data: { value: Redacted.value(value) } }
@@ -95,10 +98,11 @@ export const layer = ({ mount, ...options }: VaultStoreOptions) =>
         const name = nameOf(path)
         const found = yield* metadata(name)
         if (found === undefined) return
-        const first = Math.max(1, found.oldest_version)
-        const end = Math.min(before, found.current_version)
-        if (end <= first) return
-        const versions = Array.from({ length: end - first }, (_, index) => first + index)
+        const versions = Object.entries(found.versions)
+          .filter(([, { destroyed }]) => !destroyed)
+          .map(([version]) => Number(version))
+          .filter((version) => version < Math.min(before, found.current_version))
+        if (versions.length === 0) return
         const answer = yield* vault.call({ method: "PUT", path: at("destroy", name), body: { versions } })
         if (answer.status >= 300) return yield* failed(saidBy(answer))
       })
