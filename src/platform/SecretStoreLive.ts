@@ -19,7 +19,8 @@ const local = ({ secrets, data }: Values) =>
     return store
   })
 
-const vault = ({ vault_addr: address, ...secrets }: Values["secrets"] & { readonly vault_addr: string }) => {
+/** The Vault that the configuration names. */
+export const vault = (address: string, secrets: Values["secrets"]) => {
   const { vault_token: token, vault_role_id: role_id = "", vault_secret_id: secret_id = Redacted.make("") } = secrets
   return VaultSecretStore.layer({
     address,
@@ -29,16 +30,11 @@ const vault = ({ vault_addr: address, ...secrets }: Values["secrets"] & { readon
   })
 }
 
-const kms = ({ aws_kms_key_id: key_id, ...secrets }: Values["secrets"] & { readonly aws_kms_key_id: string }) =>
-  Layer.scoped(
-    SecretStore,
-    // Loaded only where it is used, as the object store's client is.
-    Effect.promise(() => import("./kms/KmsKeeper.ts")).pipe(
-      Effect.flatMap(({ kmsKeeper }) =>
-        kmsKeeper({ key_id, region: secrets.aws_region, endpoint: secrets.aws_kms_endpoint })
-      ),
-      Effect.flatMap(EnvelopeStore.make)
-    )
+/** The key of AWS KMS that the configuration names. Loaded only where it is used, as the object store's client is. */
+export const kms = (key_id: string, { aws_region: region, aws_kms_endpoint: endpoint }: Values["secrets"]) =>
+  Effect.flatMap(
+    Effect.promise(() => import("./kms/KmsKeeper.ts")),
+    ({ kmsKeeper }) => kmsKeeper({ key_id, region, endpoint })
   )
 
 /** The secret store that the configuration asks for. */
@@ -46,8 +42,9 @@ export const layer = Layer.unwrapEffect(
   Effect.map(Settings, (settings): Layer.Layer<SecretStore, SecretKeyUnusable, SqlClient.SqlClient | Egress> => {
     const { secrets } = settings
     const { vault_addr, aws_kms_key_id } = secrets
-    if (vault_addr !== undefined) return vault({ ...secrets, vault_addr })
-    if (aws_kms_key_id !== undefined) return kms({ ...secrets, aws_kms_key_id })
-    return Layer.effect(SecretStore, local(settings))
+    if (vault_addr !== undefined) return vault(vault_addr, secrets)
+    return aws_kms_key_id === undefined
+      ? Layer.effect(SecretStore, local(settings))
+      : Layer.scoped(SecretStore, Effect.flatMap(kms(aws_kms_key_id, secrets), EnvelopeStore.make))
   })
 )
