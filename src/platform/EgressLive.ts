@@ -20,7 +20,11 @@ const system: Resolver = async (host) =>
 const defaults = { timeout_ms: 10_000, max_bytes: 1024 * 1024, max_redirects: 3 }
 
 /** Never any of the request: only what the system or this module says. */
-const reasonOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause))
+const reasonOf = (cause: unknown): string => {
+  if (!(cause instanceof Error)) return String(cause)
+  if (cause.message !== "") return cause.message
+  return "code" in cause ? String(cause.code) : "it broke off"
+}
 
 /** Whole before it is sent, so that it can be sent to a second address or after a redirect. */
 const outgoingOf = async (url: URL, init: RequestInit): Promise<Outgoing> => {

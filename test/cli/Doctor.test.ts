@@ -3,9 +3,12 @@ import { mkdir } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import Pg from "pg"
 import { configurationTable } from "../../src/cli/doctor/ConfigurationTable.ts"
+import { kmsServer } from "../support/KmsServer.ts"
 import { llmKey, llmServer } from "../support/LlmServer.ts"
 import { testDatabase } from "../support/TestDatabase.ts"
+import { vaultServer } from "../support/VaultServer.ts"
 import { folder, run } from "./Tracepipe.ts"
 
 const findings = (stdout: string) =>
@@ -105,6 +108,46 @@ it.scoped("a provider of language models is asked for its models, with the key t
     expect(yield* asked("anthropic", "", llmKey)).toEqual([["ok", expect.stringContaining("ANTHROPIC")]])
     expect(yield* asked("google", "/v1beta", "wrong")).toEqual([
       ["fail", expect.stringMatching(/GOOGLE .* refuses the key \(401\) — give it another one/)]
+    ])
+  })
+)
+
+it.scoped("the store of the secrets is asked, whichever it is", () =>
+  Effect.gen(function* () {
+    const { app, owner } = yield* testDatabase
+    const asked = (environment: Readonly<Record<string, string>>) =>
+      Effect.map(run(["doctor"], { DATABASE_URL: app, DATABASE_MIGRATION_URL: owner, ...environment }), ({ stdout }) =>
+        findings(stdout).filter(([, what]) => what.startsWith("secrets"))
+      )
+    const vault = yield* vaultServer
+    const VAULT_ADDR = vault.address
+    expect(yield* asked({ VAULT_ADDR, VAULT_TOKEN: vault.root_token })).toEqual([
+      ["ok", `secrets: Vault at ${VAULT_ADDR}, mount secret answers`]
+    ])
+    expect(yield* asked({ VAULT_ADDR, VAULT_TOKEN: "wrong" })).toEqual([
+      ["fail", expect.stringMatching(/403: permission denied.* — check VAULT_ADDR/)]
+    ])
+    const kms = yield* kmsServer
+    const aws = {
+      AWS_KMS_KEY_ID: "alias/tracepipe",
+      AWS_ENDPOINT_URL_KMS: kms.endpoint,
+      AWS_REGION: "eu-central-1",
+      AWS_ACCESS_KEY_ID: "AKIDEXAMPLE",
+      AWS_SECRET_ACCESS_KEY: "only-for-tests"
+    }
+    expect(yield* asked(aws)).toEqual([["ok", expect.stringMatching(/alias\/tracepipe makes and opens/)]])
+    expect(yield* asked({ ...aws, AWS_KMS_KEY_ID: "alias/other" })).toEqual([
+      ["fail", expect.stringMatching(/NotFoundException.* — check AWS_KMS_KEY_ID/)]
+    ])
+    yield* Effect.promise(async () => {
+      const client = new Pg.Client({ connectionString: app })
+      await client.connect()
+      await client.query(`insert into secrets (path, version, ciphertext, nonce, data_key, kek_id)
+        values ('a', 1, '', '\\x000000000000000000000000', '', 'local:0123456789abcdef')`)
+      await client.end()
+    })
+    expect(yield* asked({ API_KEY_ENCRYPTION_KEY: "00".repeat(32) })).toEqual([
+      ["fail", expect.stringMatching(/with local:0123456789abcdef, .* — set API_KEY_ENCRYPTION_KEY/)]
     ])
   })
 )

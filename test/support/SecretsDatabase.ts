@@ -2,6 +2,7 @@ import { SqlClient } from "@effect/sql"
 import { Effect, Layer, Logger } from "effect"
 import { OrganizationId } from "../../src/domain/Ids.ts"
 import * as Database from "../../src/platform/Database.ts"
+import * as EgressLive from "../../src/platform/EgressLive.ts"
 import { Settings } from "../../src/platform/Settings.ts"
 import { testDatabase } from "./TestDatabase.ts"
 
@@ -10,6 +11,7 @@ export const secretsDatabase = (environment: Readonly<Record<string, string>> = 
   Layer.unwrapScoped(
     Effect.map(testDatabase, ({ app, owner }) =>
       Database.layer.pipe(
+        Layer.merge(EgressLive.layer),
         Layer.provideMerge(Settings.layer({ DATABASE_URL: app, DATABASE_MIGRATION_URL: owner, ...environment })),
         Layer.provide(Logger.remove(Logger.defaultLogger))
       )

@@ -3,6 +3,9 @@ import { join } from "node:path"
 import { Effect, Layer } from "effect"
 import Pg from "pg"
 import { DatabaseConnections } from "../../platform/DatabaseConnections.ts"
+import * as EgressLive from "../../platform/EgressLive.ts"
+import { SecretStore } from "../../platform/SecretStore.ts"
+import * as SecretStoreLive from "../../platform/SecretStoreLive.ts"
 import { databaseUrl, Settings, type Values } from "../../platform/Settings.ts"
 import { findKey, keyFile } from "../../platform/secrets/LocalKeys.ts"
 import { reason } from "../Report.ts"
@@ -59,6 +62,45 @@ const checkLocal = (values: Values, folder_in_use: boolean) =>
       : ok(`${name}, with the key in ${keyFile(data.data_dir)}: keep a copy of it apart from the database's`)
   }).pipe(Effect.catchAll((error) => Effect.succeed(fail(`${name}: ${reason(error)}`))))
 
+const checkVault = (address: string, values: Values): Effect.Effect<Finding> => {
+  const { secrets } = values
+  const place = `secrets: Vault at ${address}, mount ${secrets.vault_mount}`
+  return Effect.flatMap(SecretStore, ({ ping }) => ping).pipe(
+    Effect.provide(SecretStoreLive.vault(address, secrets)),
+    Effect.provide(EgressLive.layer.pipe(Layer.provide(Layer.succeed(Settings, values)))),
+    Effect.as(ok(`${place} answers`)),
+    Effect.catchAll((error) =>
+      Effect.succeed(
+        fail(
+          `${place}: ${error.reason}`,
+          "check VAULT_ADDR, VAULT_MOUNT (a KV version 2) and VAULT_TOKEN or VAULT_ROLE_ID, and that its policy covers tracepipe/*"
+        )
+      )
+    )
+  )
+}
+
+const checkKms = (key_id: string, { secrets }: Values): Effect.Effect<Finding> => {
+  const place = `secrets: AWS KMS, key ${key_id}`
+  const sealing = { name: "service/secret-store/doctor", version: 1 }
+  return SecretStoreLive.kms(key_id, secrets).pipe(
+    Effect.flatMap(({ fresh, unwrap }) => Effect.flatMap(fresh(sealing), (key) => unwrap(key, sealing))),
+    Effect.scoped,
+    Effect.as(ok(`${place} makes and opens data keys`)),
+    Effect.catchAll((error) =>
+      Effect.succeed(
+        fail(
+          `${place}: ${error.reason}`,
+          "check AWS_KMS_KEY_ID, AWS_REGION and the credentials, and that they may kms:GenerateDataKey and kms:Decrypt with it"
+        )
+      )
+    )
+  )
+}
+
 /** Which store keeps the secrets, and whether it can be used. */
-export const checkSecrets = (values: Values, folder_in_use: boolean): Effect.Effect<Finding> =>
-  checkLocal(values, folder_in_use)
+export const checkSecrets = (values: Values, folder_in_use: boolean): Effect.Effect<Finding> => {
+  const { vault_addr, aws_kms_key_id } = values.secrets
+  if (vault_addr !== undefined) return checkVault(vault_addr, values)
+  return aws_kms_key_id === undefined ? checkLocal(values, folder_in_use) : checkKms(aws_kms_key_id, values)
+}
