@@ -25,6 +25,7 @@ import { DataKeys } from "./identity/DataKeys.ts"
 import { Invitations } from "./identity/Invitations.ts"
 import { Organizations } from "./identity/Organizations.ts"
 import { PersonalData } from "./identity/PersonalData.ts"
+import { Refusals } from "./identity/Refusals.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
@@ -74,7 +75,8 @@ const services = Layer.mergeAll(
   AuditLog.Default,
   AuditSealer.Default,
   DataKeys.Default,
-  PersonalData.Default
+  PersonalData.Default,
+  Refusals.Default
 )
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
