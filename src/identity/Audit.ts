@@ -1,4 +1,4 @@
-import { SqlClient, Statement } from "@effect/sql"
+import { SqlClient, type Statement } from "@effect/sql"
 import canonicalize from "canonicalize"
 import { Effect } from "effect"
 import type { OrganizationId, UserId } from "../domain/Ids.ts"

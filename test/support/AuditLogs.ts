@@ -4,7 +4,7 @@ import * as Checkpoint from "../../src/identity/audit/Checkpoint.ts"
 import { Verification } from "../../src/identity/audit/Verification.ts"
 import { asOwner } from "./AsOwner.ts"
 import { eventually } from "./Eventually.ts"
-import { type Caller } from "./Organizations.ts"
+import type { Caller } from "./Organizations.ts"
 import { client, request, TestServer } from "./TestServer.ts"
 
 /** Makes so many suites, each of which is an entry of the log, and waits until all of the log is sealed. */
