@@ -28,6 +28,7 @@ import { Invitations } from "./identity/Invitations.ts"
 import { Organizations } from "./identity/Organizations.ts"
 import { PersonalData } from "./identity/PersonalData.ts"
 import { Quotas } from "./identity/Quotas.ts"
+import { Refusals } from "./identity/Refusals.ts"
 import { SigningKeys } from "./identity/SigningKeys.ts"
 import { Tokens } from "./identity/Tokens.ts"
 import { Users } from "./identity/Users.ts"
@@ -84,7 +85,8 @@ const services = Layer.mergeAll(
   AuditLog.Default,
   AuditSealer.Default,
   DataKeys.Default,
-  PersonalData.Default
+  PersonalData.Default,
+  Refusals.Default
 )
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */

@@ -3,6 +3,7 @@ import { Console, Effect, Layer } from "effect"
 import { Bootstrap } from "../identity/Bootstrap.ts"
 import { ownerClient } from "../platform/Database.ts"
 import { DatabaseConnections } from "../platform/DatabaseConnections.ts"
+import * as EgressLive from "../platform/EgressLive.ts"
 import { Id } from "../platform/Id.ts"
 import { Migrator } from "../platform/Migrator.ts"
 import * as SecretStoreLive from "../platform/SecretStoreLive.ts"
@@ -11,6 +12,7 @@ import * as SecretStoreLive from "../platform/SecretStoreLive.ts"
 const services = Layer.merge(Bootstrap.Default, Migrator.Default).pipe(
   Layer.provide(Id.layer),
   Layer.provide(SecretStoreLive.layer),
+  Layer.provide(EgressLive.layer),
   Layer.provide(ownerClient),
   Layer.provide(DatabaseConnections.layer)
 )

@@ -1,8 +1,16 @@
 import { Context } from "effect"
+import type { Principal } from "./Principal.ts"
+
+interface Info {
+  readonly request_id: string
+  readonly ip: string | null
+  /** Who asks, from authentication on. */
+  caller?: Principal
+}
 
 /** What a log line and an audit entry say about the request that caused them. */
 export class RequestInfo extends Context.Reference<RequestInfo>()("domain/RequestInfo", {
-  defaultValue: (): { readonly request_id: string; readonly ip: string | null } => ({
+  defaultValue: (): Info => ({
     request_id: "internal",
     ip: null
   })

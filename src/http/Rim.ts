@@ -1,7 +1,8 @@
 import { HttpApiBuilder, type HttpApp, HttpServerRequest, HttpServerResponse } from "@effect/platform"
-import { Cause, Clock, Effect, Option } from "effect"
-import { Unavailable } from "../domain/Errors.ts"
+import { Cause, Chunk, Clock, Effect, Option } from "effect"
+import { Forbidden, Unavailable } from "../domain/Errors.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { Refusals } from "../identity/Refusals.ts"
 import { addressFor } from "../identity/ServiceAddress.ts"
 import { Id } from "../platform/Id.ts"
 import { Settings } from "../platform/Settings.ts"
@@ -52,8 +53,22 @@ const rim = Effect.gen(function* () {
   const metrics = yield* Metrics
   const lifecycle = yield* Lifecycle
   const addressOf = clientAddress(limits.trusted_proxies)
+  const refusals = yield* Refusals
   const crossOrigin = cors(server.cors_origins)
   const strict = app_env === "production" ? { "strict-transport-security": "max-age=31536000" } : {}
+
+  /** What a caller may not do is in the audit log, too. */
+  const denied = (
+    cause: Cause.Cause<unknown>,
+    { caller }: typeof RequestInfo.Service,
+    method: string,
+    path: string
+  ) => {
+    const forbidden = Chunk.findFirst(Cause.failures(cause), (error) => error instanceof Forbidden)
+    return caller === undefined || Option.isNone(forbidden)
+      ? Effect.void
+      : refusals.access(caller, `endpoint/${templateOf(path) ?? "unmatched"}`, `${method}: ${forbidden.value.message}`)
+  }
 
   return (app: HttpApp.Default): HttpApp.Default =>
     Effect.gen(function* () {
@@ -65,7 +80,7 @@ const rim = Effect.gen(function* () {
       const given = incoming.headers["x-request-id"]
       const request_id = given !== undefined && acceptable.test(given) ? given : id.next()
       const ip = addressOf(Option.getOrNull(incoming.remoteAddress), incoming.headers["x-forwarded-for"])
-      const info = { request_id, ip }
+      const info: typeof RequestInfo.Service = { request_id, ip }
       const added: Record<string, string> = {}
       const started = yield* Clock.currentTimeMillis
       lifecycle.enter()
@@ -81,7 +96,10 @@ const rim = Effect.gen(function* () {
         Effect.catchAllCause((cause) =>
           Cause.isInterruptedOnly(cause)
             ? Effect.interrupt
-            : Problems.answer(cause, request, addressFor(settings, incoming.headers["host"]))
+            : Effect.zipRight(
+                denied(cause, info, request.method, path),
+                Problems.answer(cause, request, addressFor(settings, incoming.headers["host"]))
+              )
         ),
         Effect.map((response) =>
           HttpServerResponse.setHeaders(response, {

@@ -99,6 +99,13 @@ export class AgentsRepo extends Effect.Service<AgentsRepo>()("identity/AgentsRep
           where org_id = ${org_id} and owner_id = ${user_id}`)
       )
 
+    /** Writes when agents were last seen, many at once. */
+    const touch = (seen: ReadonlyArray<{ readonly id: AgentId; readonly at: Date }>) =>
+      orDefect(
+        Effect.asVoid(sql`update agents a set last_seen_at = greatest(a.last_seen_at, s.at)
+          from jsonb_to_recordset(${JSON.stringify(seen)}::jsonb) as s(id uuid, at timestamptz) where a.id = s.id`)
+      )
+
     const byClientId = (client_id: string) =>
       Rows.first(
         AgentCredentials,
@@ -106,6 +113,6 @@ export class AgentsRepo extends Effect.Service<AgentsRepo>()("identity/AgentsRep
           from agents where client_id = ${client_id}`
       )
 
-    return { insert, list, find, lock, update, rotate, remove, disown, byClientId } as const
+    return { insert, list, find, lock, update, rotate, remove, disown, byClientId, touch } as const
   })
 }) {}

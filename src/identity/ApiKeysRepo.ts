@@ -34,6 +34,13 @@ export const KeyOwner = Schema.Struct({
 })
 export type KeyOwner = typeof KeyOwner.Type
 
+const RefusedKey = Schema.Struct({
+  id: ApiKeyId,
+  org_id: Org,
+  user_id: Schema.NullOr(UserId),
+  reason: Schema.String
+})
+
 const Positioned = Keyset.Positioned(ApiKey.fields)
 
 /** Whose keys: an organization's, or only those of one user or agent of it. */
@@ -116,6 +123,15 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
           where k.hash = ${hash} and k.revoked_at is null and (m.id is not null or a.id is not null)`
       )
 
+    /** Whose key it is that is not taken, and why: for the audit log. */
+    const refused = (hash: string) =>
+      Rows.first(
+        RefusedKey,
+        sql`select id, org_id, user_id, case when revoked_at is not null then 'revoked'
+            when expires_at <= now() then 'expired' else 'its owner cannot act' end as reason
+          from api_keys where hash = ${hash}`
+      )
+
     /** Writes when keys, and the agents whose they are, were last used; many at once. */
     const touch = (used: ReadonlyArray<{ readonly id: ApiKeyId; readonly at: Date }>) =>
       orDefect(
@@ -129,6 +145,6 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
           where a.id = t.agent_id`)
       )
 
-    return { insert, unknownSuite, list, find, update, revoke, revokeOf, byHash, touch } as const
+    return { insert, unknownSuite, list, find, update, revoke, revokeOf, byHash, touch, refused } as const
   })
 }) {}

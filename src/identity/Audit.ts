@@ -1,4 +1,4 @@
-import { SqlClient, Statement } from "@effect/sql"
+import { SqlClient, type Statement } from "@effect/sql"
 import canonicalize from "canonicalize"
 import { Effect } from "effect"
 import type { OrganizationId, UserId } from "../domain/Ids.ts"
@@ -116,6 +116,12 @@ export class Audit extends Effect.Service<Audit>()("identity/Audit", {
     const recordAs = (user_id: UserId, org_id: OrganizationId, entry: AuditEntry) =>
       write(ofUser(user_id, org_id), entry)
 
-    return { record, recordAs, recordSystem, statements } as const
+    /** Writes what was refused to somebody, who is a principal or claimed to be one. */
+    const recordRefusal = (
+      { org_id, actor, user_id }: Pick<By, "org_id" | "actor"> & { readonly user_id: UserId | null },
+      entry: AuditEntry
+    ) => write({ ...(user_id === null ? ofOrganization(org_id, actor) : ofUser(user_id, org_id)), actor }, entry)
+
+    return { record, recordAs, recordRefusal, recordSystem, statements } as const
   })
 }) {}

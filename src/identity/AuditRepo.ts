@@ -1,4 +1,4 @@
-import { SqlClient, Statement } from "@effect/sql"
+import { SqlClient, type Statement } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import { AuditEntryId, type OrganizationId as Org, OrganizationId } from "../domain/Ids.ts"
 import type { Keyset as Position } from "../domain/Page.ts"

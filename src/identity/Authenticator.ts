@@ -1,6 +1,6 @@
-import { Duration, Effect, Schedule } from "effect"
+import { Duration, Effect, Option, Schedule } from "effect"
 import { type BadRequest, Forbidden, Unauthorized, Unavailable, type UpstreamFailed } from "../domain/Errors.ts"
-import type { ApiKeyId, OrganizationId, UserId } from "../domain/Ids.ts"
+import type { AgentId, ApiKeyId, OrganizationId, UserId } from "../domain/Ids.ts"
 import { Principal, Scope } from "../domain/Principal.ts"
 import { AccessTokens } from "./AccessTokens.ts"
 import { AgentsRepo } from "./AgentsRepo.ts"
@@ -10,6 +10,7 @@ import { ForeignTokens } from "./ForeignTokens.ts"
 import * as KeyFormat from "./KeyFormat.ts"
 import { Logins } from "./Logins.ts"
 import type { Person } from "./Person.ts"
+import { Refusals } from "./Refusals.ts"
 import { type Found, remembering } from "./Remembered.ts"
 import { issuedBy } from "./ServiceAddress.ts"
 import { TokensRepo } from "./TokensRepo.ts"
@@ -61,6 +62,13 @@ const scopesOf = ({ scope }: Person): ReadonlyArray<Scope> => {
   return ours.length > 0 ? ours : ["*"]
 }
 
+/** Empties a map of what was used when. */
+const noted = <Id>(moments: Map<Id, number>) => {
+  const batch = [...moments].map(([id, at]) => ({ id, at: new Date(at) }))
+  moments.clear()
+  return batch
+}
+
 /** Turns credentials into principals. One plain function, for every protocol alike. */
 export class Authenticator extends Effect.Service<Authenticator>()("identity/Authenticator", {
   dependencies: [
@@ -69,7 +77,8 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     TokensRepo.Default,
     AccessTokens.Default,
     ForeignTokens.Default,
-    Logins.Default
+    Logins.Default,
+    Refusals.Default
   ],
   scoped: Effect.gen(function* () {
     const keys = yield* ApiKeysRepo
@@ -78,8 +87,11 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     const accessTokens = yield* AccessTokens
     const foreign = yield* ForeignTokens
     const logins = yield* Logins
+    const refusals = yield* Refusals
     const clock = yield* Effect.clock
     const used = new Map<ApiKeyId, number>()
+    // Agents that came without a key: whose key is used was seen by that.
+    const seen = new Map<AgentId, number>()
 
     const byKey = yield* remembering(20_000, (hash) =>
       Effect.map(keys.byHash(hash), (key) => (key === undefined ? undefined : ofKey(key)))
@@ -161,9 +173,12 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     })
 
     const flush = Effect.suspend(() => {
-      const batch = [...used].map(([id, at]) => ({ id, at: new Date(at) }))
-      used.clear()
-      return batch.length === 0 ? Effect.void : keys.touch(batch)
+      const batch = noted(used)
+      const agentsSeen = noted(seen)
+      return Effect.zipRight(
+        batch.length === 0 ? Effect.void : keys.touch(batch),
+        agentsSeen.length === 0 ? Effect.void : agents.touch(agentsSeen)
+      )
     })
     const flushed = Effect.catchAllDefect(flush, (defect) =>
       Effect.logWarning("could not note when keys were used", defect)
@@ -178,14 +193,14 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     ): Effect.Effect<Principal, Unauthorized | Forbidden> => {
       const now = clock.unsafeCurrentTimeMillis()
       if (found === undefined || found.expires_at <= now) return Effect.fail(refused)
-      const { key_id, org_id } = found.principal
+      const { key_id, agent_id, org_id } = found.principal
       if (wanted !== undefined && wanted !== org_id) return Effect.fail(elsewhere)
       if (key_id !== null) used.set(key_id, now)
+      else if (agent_id !== null) seen.set(agent_id, now)
       return Effect.succeed(found.principal)
     }
 
-    /** Whom a credential belongs to, who acts in the wanted organization or in its own. */
-    const identify = (
+    const judge = (
       credential: Credential,
       wanted: string | undefined
     ): Effect.Effect<Principal, AuthenticationFailure> => {
@@ -208,6 +223,41 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
         }
       }
     }
+
+    /** Whose credential it is that was refused; undefined where it is nobody's. */
+    const owner = (credential: Credential) =>
+      Effect.gen(function* () {
+        switch (credential.kind) {
+          case "api_key": {
+            if (!KeyFormat.isWellFormed(credential.key)) return undefined
+            const key = yield* keys.refused(KeyFormat.hash(credential.key))
+            return key === undefined ? undefined : { ...key, credential: `api_key/${key.id}` }
+          }
+          case "client_secret": {
+            const agent = yield* agents.byClientId(credential.client_id)
+            if (agent === undefined) return undefined
+            const reason = agent.status === "active" ? "wrong secret" : "disabled"
+            return { org_id: agent.org_id, user_id: null, credential: `agent/${agent.id}`, reason }
+          }
+          case "token": {
+            // What was signed here and is refused nevertheless was revoked, or its owner left.
+            const token = yield* Effect.option(accessTokens.verify(credential.token))
+            if (Option.isNone(token)) return undefined
+            const { org_id, user_id, family_id } = token.value
+            return { org_id, user_id, credential: `token_family/${family_id}`, reason: "revoked" }
+          }
+        }
+      })
+
+    const blamed = (credential: Credential) =>
+      Effect.flatMap(owner(credential), (found) => (found === undefined ? Effect.void : refusals.authentication(found)))
+
+    /** Whom a credential belongs to, who acts in the wanted organization or in its own; refusals are audited. */
+    const identify = (
+      credential: Credential,
+      wanted: string | undefined
+    ): Effect.Effect<Principal, AuthenticationFailure> =>
+      Effect.tapErrorTag(judge(credential, wanted), "Unauthorized", () => blamed(credential))
 
     const forgetAll = Effect.all([byKey.forgetAll, byClient.forgetAll, byToken.forgetAll], { discard: true })
 

@@ -1,3 +1,4 @@
+import { rm } from "node:fs/promises"
 import { expect, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Schedule } from "effect"
 import Pg from "pg"
@@ -5,6 +6,7 @@ import { inject, vi } from "vitest"
 import { AuditSealer } from "../../src/identity/AuditSealer.ts"
 import * as Checkpoint from "../../src/identity/audit/Checkpoint.ts"
 import * as SignedNote from "../../src/identity/audit/SignedNote.ts"
+import { acted, order, sealed } from "../support/AuditLogs.ts"
 import { eventually } from "../support/Eventually.ts"
 import { roles, withDatabase } from "../support/globalSetup.ts"
 import { type Caller, organization } from "../support/Organizations.ts"
@@ -146,6 +148,68 @@ layer(TestServer.layer(), { excludeTestServices: true })("ten thousand writers w
         const file = Bun.file(`${data_dir}/objects/orgs/${org_id}/audit/${size}.txt`)
         expect(yield* Effect.promise(() => file.text())).toBe(note)
       }
+    })
+  )
+
+  it.effect("go on in the cluster that the database was moved to, whose transactions are counted anew", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const sealer = yield* AuditSealer
+      const owner = yield* organization()
+      yield* acted(owner, 2)
+      const before = yield* order(owner.org_id)
+      const entry = (xid: string | undefined) =>
+        Effect.gen(function* () {
+          const id = Bun.randomUUIDv7()
+          const row = {
+            id,
+            org_id: owner.org_id,
+            actor: "user/1",
+            action: "test.write",
+            resource: "test/1",
+            request_id: "r"
+          }
+          yield* sql`insert into audit_entries ${sql.insert(xid === undefined ? row : { ...row, xid })}`
+          return id
+        })
+      // What a dump brings: the sealer's place, and an entry that was not sealed there, both far ahead of the count here.
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`select pg_advisory_xact_lock(7203114020)`
+          yield* sql`update audit_sealer set cluster = 'another', xid = '9000000000000'`
+        })
+      )
+      const [first, second] = [yield* entry("9000000000001"), yield* entry("9000000000002")]
+      yield* sealed(owner.org_id)
+      const here = yield* entry(undefined)
+      yield* sealed(owner.org_id)
+      expect(yield* order(owner.org_id)).toEqual([...before, first, second, here])
+      const [place] = yield* sql<{ here: boolean }>`select cluster = (select system_identifier::text
+        from pg_control_system()) as here from audit_sealer`
+      expect(place).toEqual({ here: true })
+      expect(yield* sealer.seal()).toBe(0)
+    })
+  )
+
+  it.effect("lose no checkpoint to an object store that fails", () =>
+    Effect.gen(function* () {
+      const { sql, data_dir } = yield* TestServer
+      const sealer = yield* AuditSealer
+      const owner = yield* organization()
+      const folder = `${data_dir}/objects/orgs/${owner.org_id}`
+      // No folder can be made where there is a file.
+      yield* Effect.promise(() => Bun.write(`${folder}/audit`, "in the way"))
+      yield* acted(owner, 1)
+      yield* sealer.deliver()
+      const waiting = sql<{ size: number }>`select size from audit_outbox where org_id = ${owner.org_id}`
+      expect(yield* waiting).toEqual([{ size: 1 }])
+      yield* Effect.promise(() => rm(`${folder}/audit`))
+      // As if the time of whoever took it were over.
+      yield* sql`update audit_outbox set not_before = now() where org_id = ${owner.org_id}`
+      yield* sealer.deliver()
+      expect(yield* eventually(waiting, (rows) => rows.length === 0)).toEqual([])
+      const [kept] = yield* sql<{ note: string }>`select note from audit_checkpoints where org_id = ${owner.org_id}`
+      expect(yield* Effect.promise(() => Bun.file(`${folder}/audit/1.txt`).text())).toBe(kept?.note)
     })
   )
 })

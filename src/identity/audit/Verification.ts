@@ -85,10 +85,8 @@ export class Verification {
     if (Either.isLeft(read)) {
       this.#lost = true
       const [issue] = ParseResult.ArrayFormatter.formatErrorSync(read.left)
-      return this.#differs(`line ${this.#tree.size + 1} of the export is no entry: ${issue?.message}`)
-    }
-    if (this.#lost) return
-    this.#take(read.right, before)
+      this.#differs(`line ${this.#tree.size + 1} of the export is no entry: ${issue?.message}`)
+    } else if (!this.#lost) this.#take(read.right, before)
   }
 
   #differs(what: string): void {
@@ -103,11 +101,12 @@ export class Verification {
     if (line.seq !== size) {
       // What follows belongs to no tree that could be computed.
       this.#lost = true
-      return this.#differs(
+      this.#differs(
         line.seq > size
           ? `${before === undefined ? `the entry of seq ${size}` : named(before)} is missing: ${named(line)} comes next`
           : `${named(line)} stands where seq ${size} has to be`
       )
+      return
     }
     if ("missing" in line) this.#differs(`${named(line)} was removed: its leaf is recorded, the entry is gone`)
     else this.#check(line)
