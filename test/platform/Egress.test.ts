@@ -5,7 +5,8 @@ import { Effect, Either, Layer } from "effect"
 import { Egress, type EgressOptions } from "../../src/platform/Egress.ts"
 import * as EgressLive from "../../src/platform/EgressLive.ts"
 import { Settings } from "../../src/platform/Settings.ts"
-import { certificateFor, webServer } from "../support/WebServer.ts"
+import { certificateFor } from "../support/Certificate.ts"
+import { webServer } from "../support/WebServer.ts"
 
 interface World extends EgressLive.Parts {
   readonly environment?: Readonly<Record<string, string>>

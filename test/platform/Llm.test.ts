@@ -229,6 +229,40 @@ describe("a server that misbehaves", () => {
     }))
 })
 
+describe("a model's base_url", () => {
+  test("is asked at no private address, unless the operator named its host", () =>
+    Effect.gen(function* () {
+      const server = yield* llmServer
+      server.key = null
+      server.reply = () => good
+      const { port } = new URL(server.origin)
+      const ask = (ALLOWED_EGRESS_HOSTS: string) =>
+        Effect.flatMap(Llm, (llm) =>
+          llm.object({
+            model: { provider: "CUSTOM", name: "m", base_url: `http://gpu.inner.example:${port}/v1` },
+            settings: {},
+            system: "You know colours.",
+            user: "What is grass?",
+            schema: Answer,
+            name: "colour"
+          })
+        ).pipe(
+          Effect.either,
+          Effect.provide(
+            layer.pipe(
+              Layer.provide(EgressLive.layerWith({ resolve: async () => ["127.0.0.1"] })),
+              Layer.provide(Settings.layer({ ALLOWED_EGRESS_HOSTS, LLM_RETRY_FOR: "1 min" }))
+            )
+          )
+        )
+      const refused = Either.getOrThrow(Either.flip(yield* ask("*.inner.example")))
+      expect(refused).toMatchObject({ code: "provider_not_configured", transient: false })
+      expect(refused.message).toMatch(/gpu\.inner\.example is at 127\.0\.0\.1, which is not a public address/)
+      expect(server.calls).toHaveLength(0)
+      expect(yield* ask("gpu.inner.example")).toEqual(success)
+    }))
+})
+
 describe("where a model is called", () => {
   const connected = (environment: Readonly<Record<string, string>>, model: Partial<LlmModel>) =>
     Effect.map(decode(environment), (settings) =>

@@ -61,9 +61,11 @@ it.live.skipIf(real === undefined)(
       const name = `tracepipe-${crypto.randomUUID().slice(0, 8)}`
       const mounts = yield* administer("GET", "sys/auth")
       if (mounts["approle/"] === undefined) yield* administer("POST", "sys/auth/approle", { type: "approle" })
-      const policy = ["data", "metadata", "destroy"]
-        .map((kind) => `path "secret/${kind}/tracepipe/*" { capabilities = ["create", "read", "update", "delete"] }`)
-        .join("\n")
+      // The README's.
+      const policy = `
+        path "secret/data/tracepipe/*"     { capabilities = ["create", "read", "update"] }
+        path "secret/metadata/tracepipe/*" { capabilities = ["create", "read", "update", "delete"] }
+        path "secret/destroy/tracepipe/*"  { capabilities = ["update"] }`
       yield* administer("PUT", `sys/policies/acl/${name}`, { policy })
       const role = { token_policies: [name], token_ttl: "2s", token_max_ttl: "4s" }
       yield* administer("POST", `auth/approle/role/${name}`, role)
@@ -81,7 +83,11 @@ it.live.skipIf(real === undefined)(
           expect((yield* store.get(at))?.version).toBe(1)
           yield* Effect.sleep(200)
         }
+        expect(yield* store.put(at, Redacted.make("w"), { after: 1 })).toBe(2)
+        yield* store.prune(at, 2)
+        expect(yield* store.get(at, 1)).toBeUndefined()
         yield* store.remove(at)
+        expect(yield* store.get(at)).toBeUndefined()
       })
       yield* Effect.provide(use, storeAt(String(real), { login }))
       const wrong = { ...login, secret_id: Redacted.make("no") }

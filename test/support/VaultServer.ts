@@ -7,6 +7,15 @@ interface Version {
   destroyed: boolean
 }
 
+interface Body {
+  readonly role_id?: unknown
+  readonly secret_id?: unknown
+  readonly max_versions?: unknown
+  readonly data?: unknown
+  readonly options?: { readonly cas?: unknown }
+  readonly versions?: unknown
+}
+
 interface Secret {
   max_versions: number
   current: number
@@ -45,7 +54,7 @@ const json = (response: ServerResponse, status: number, body?: unknown) => {
 const errors = (response: ServerResponse, status: number, ...messages: ReadonlyArray<string>) =>
   json(response, status, { errors: messages })
 
-const read = async (request: IncomingMessage) => {
+const read = async (request: IncomingMessage): Promise<Body | undefined> => {
   let text = ""
   for await (const chunk of request) text += chunk
   return text === "" ? undefined : JSON.parse(text)
@@ -77,12 +86,7 @@ export const vaultServer = Effect.acquireRelease(
       }
     })
 
-    const auth = (
-      path: string,
-      body: { role_id?: unknown; secret_id?: unknown },
-      token: string,
-      response: ServerResponse
-    ) => {
+    const auth = (path: string, body: Body, token: string, response: ServerResponse) => {
       if (path === "auth/approle/login") {
         const { role_id, secret_id } = world.role
         if (body.role_id !== role_id || body.secret_id !== secret_id)
@@ -105,7 +109,7 @@ export const vaultServer = Effect.acquireRelease(
       kind: string,
       name: string,
       query: URLSearchParams,
-      body: any,
+      body: Body | undefined,
       response: ServerResponse
     ) => {
       const found = secrets.get(name)
@@ -141,7 +145,7 @@ export const vaultServer = Effect.acquireRelease(
         })
       }
       if (kind === "data" && isWrite) {
-        if (typeof body?.data !== "object" || body.data === null) return errors(response, 400, "no data provided")
+        if (typeof body?.data !== "object" || body?.data === null) return errors(response, 400, "no data provided")
         const cas = body.options?.cas
         if (cas !== undefined && cas !== (found?.current ?? 0)) {
           return errors(response, 400, "check-and-set parameter did not match the current version")

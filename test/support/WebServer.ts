@@ -1,35 +1,8 @@
-import { execFileSync } from "node:child_process"
-import { mkdtempSync, readFileSync, rmSync } from "node:fs"
 import http, { type IncomingMessage, type ServerResponse } from "node:http"
 import https from "node:https"
 import type { AddressInfo } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { Effect } from "effect"
-
-export interface Certificate {
-  readonly key: string
-  readonly cert: string
-}
-
-/** A self-signed certificate for a name, made for this run. */
-export const certificateFor = (name: string): Certificate => {
-  const folder = mkdtempSync(join(tmpdir(), "tracepipe-certificate-"))
-  const [key, cert] = [join(folder, "key.pem"), join(folder, "cert.pem")]
-  try {
-    execFileSync(
-      "openssl",
-      [
-        ..."req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2".split(" "),
-        ...["-keyout", key, "-out", cert, "-subj", `/CN=${name}`, "-addext", `subjectAltName=DNS:${name}`]
-      ],
-      { stdio: "ignore" }
-    )
-    return { key: readFileSync(key, "utf8"), cert: readFileSync(cert, "utf8") }
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
+import type { Certificate } from "./Certificate.ts"
 
 export interface Seen {
   readonly method: string
