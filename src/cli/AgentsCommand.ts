@@ -72,7 +72,7 @@ const rotate = Command.make("rotate-secret", rotation, ({ id, overlap, ...option
         expected: "expected an agent's id, as `tracepipe agents list` shows it"
       })
     }
-    const seconds = Math.floor(Duration.toSeconds(yield* timeSpan("--overlap", overlap, "1 h")))
+    const seconds = Math.ceil(Duration.toSeconds(yield* timeSpan("--overlap", overlap, "1 h")))
     if (seconds > 604_800) {
       return yield* new OptionInvalid({ option: "--overlap", expected: `expected at most 7 d, got ${overlap}` })
     }

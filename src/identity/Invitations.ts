@@ -46,7 +46,9 @@ export class Invitations extends Effect.Service<Invitations>()("identity/Invitat
       const row = yield* Effect.gen(function* () {
         const actor = yield* caller
         yield* assertIncludes(actor, role)
-        yield* repo.revokeTo(actor.org_id, email)
+        for (const { id } of yield* repo.revokeTo(actor.org_id, email)) {
+          yield* audit.record({ action: "invitation.revoke", resource: `invitation/${id}` })
+        }
         const { org_id, user_id: invited_by } = actor
         const made = yield* repo.insert({
           org_id,

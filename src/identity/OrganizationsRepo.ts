@@ -1,6 +1,6 @@
 import { SqlClient, type SqlError } from "@effect/sql"
 import { Effect, Schema } from "effect"
-import { OrganizationId, UserId } from "../domain/Ids.ts"
+import { type OrganizationId, UserId } from "../domain/Ids.ts"
 import {
   type CreateOrganization,
   Organization,

@@ -140,6 +140,7 @@ layer(TestServer.layer())("an invitation", (it) => {
 
   it.effect("gives no role above that of who invites, and none that they have lost since", () =>
     Effect.gen(function* () {
+      const { sql } = yield* TestServer
       const [owner, guest] = [yield* organization(), yield* organization()]
       const [first, second] = [
         yield* member(owner.org_id, { role: "admin" }),
@@ -158,6 +159,9 @@ layer(TestServer.layer())("an invitation", (it) => {
         expect(yield* Effect.flip(accept(guest, token))).toMatchObject({ _tag: "InvitationGone", reason: "revoked" })
       }
       expect((yield* accept(guest, asViewer.token)).role).toBe("viewer")
+      const revoked = yield* sql<{ resource: string }>`select resource from audit_entries
+        where org_id = ${owner.org_id} and action = 'invitation.revoke' order by at, id`
+      expect(revoked).toEqual([asAdmin, ofRemoved].map(({ id }) => ({ resource: `invitation/${id}` })))
     })
   )
 

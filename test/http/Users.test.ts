@@ -290,6 +290,14 @@ layer(TestServer.layer())("a person", (it) => {
       for (const { api_key } of [other, second]) expect(yield* status(api_key)).toBe(401)
       expect(yield* status(there.api_key)).toBe(200)
       expect(yield* Effect.flip(users.get({ path: pathOf(other) }))).toMatchObject({ _tag: "NotFound" })
+      expect((yield* actions(owner)).slice(1).sort()).toEqual(
+        [
+          `agent.update agent/${agent.id}`,
+          `api_key.revoke api_key/${other.key_id}`,
+          `api_key.revoke api_key/${second.key_id}`,
+          `membership.delete user/${other.user_id}`
+        ].sort()
+      )
       expect((yield* agents.get({ path: { id: agent.id } })).owner_id).toBeNull()
       yield* sql`insert into memberships (id, org_id, user_id, role)
         values (${Bun.randomUUIDv7()}, ${owner.org_id}, ${other.user_id}, 'member')`
