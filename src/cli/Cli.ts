@@ -7,6 +7,7 @@ import { healthCommand } from "./HealthCommand.ts"
 import { keysCommand } from "./KeysCommand.ts"
 import { migrateCommand } from "./MigrateCommand.ts"
 import { oneShot } from "./OneShot.ts"
+import { quotasCommand } from "./QuotasCommand.ts"
 import { reported } from "./Report.ts"
 import { serveCommand, workerCommand } from "./ServeCommand.ts"
 import { suitesCommand } from "./SuitesCommand.ts"
@@ -36,6 +37,7 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
       oneShot(suitesCommand),
       oneShot(demoCommand),
       oneShot(keysCommand(environment())),
+      oneShot(quotasCommand).pipe(Command.provide(environment())),
       oneShot(migrateCommand).pipe(Command.provide(environment())),
       oneShot(doctorCommand),
       oneShot(healthCommand)
