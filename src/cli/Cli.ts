@@ -9,6 +9,7 @@ import { healthCommand } from "./HealthCommand.ts"
 import { keysCommand } from "./KeysCommand.ts"
 import { migrateCommand } from "./MigrateCommand.ts"
 import { oneShot } from "./OneShot.ts"
+import { quotasCommand } from "./QuotasCommand.ts"
 import { reported } from "./Report.ts"
 import { serveCommand, workerCommand } from "./ServeCommand.ts"
 import { suitesCommand } from "./SuitesCommand.ts"
@@ -40,6 +41,7 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
       oneShot(demoCommand),
       oneShot(keysCommand(environment())),
       oneShot(agentsCommand),
+      oneShot(quotasCommand).pipe(Command.provide(environment())),
       oneShot(migrateCommand).pipe(Command.provide(environment())),
       oneShot(doctorCommand),
       oneShot(healthCommand)

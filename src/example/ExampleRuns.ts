@@ -131,7 +131,7 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
         // Said by people, not recorded: the timeline's redaction does not see it.
         const description = redactText(session.description, redaction.patterns, () => {})
         const proceed = Effect.flatMap(runs.enter(run, "classify"), (isOpen) => (isOpen ? Effect.void : gone))
-        return llm.of({ run, model, settings, suite: row.suite, description, proceed })
+        return llm.of({ run, org_id: row.org_id, model, settings, suite: row.suite, description, proceed })
       })
 
     /** Timeline, episodes and actions in one pass, so that no stage holds the whole of another's. */

@@ -1,7 +1,10 @@
 import { Effect, Schema } from "effect"
+import type { RateLimited } from "../domain/Errors.ts"
 import type { ActionSurface, Classification } from "../domain/example/Classification.ts"
 import type { ExampleRun } from "../domain/example/ExampleWorkflow.ts"
 import type { Model } from "../domain/example/Model.ts"
+import type { OrganizationId } from "../domain/Ids.ts"
+import { Quotas } from "../identity/Quotas.ts"
 import { Llm } from "../platform/Llm.ts"
 import type { LlmFailed, LlmUsage } from "../platform/llm/LlmFailed.ts"
 import type { LlmSettings } from "../platform/llm/LlmSettings.ts"
@@ -16,6 +19,8 @@ import { StageFailed } from "./StageFailed.ts"
 /** What a model does for one example. */
 export interface Assignment extends Omit<Briefing, "actions"> {
   readonly run: ExampleRun
+  /** Whose tokens are used. */
+  readonly org_id: OrganizationId
   readonly model: Pick<Model, "provider" | "name" | "base_url" | "input_price" | "output_price" | "context_window">
   readonly settings: LlmSettings
   /** Fails when the example is not to be made any more. */
@@ -79,6 +84,9 @@ const sum = (a: LlmUsage, b: LlmUsage): LlmUsage => ({
   tokens_out: a.tokens_out + b.tokens_out
 })
 
+const overQuota = ({ detail }: RateLimited) =>
+  new StageFailed({ code: "quota_exceeded", detail: `${detail}: retry it then` })
+
 const toStage = ({ code, detail }: LlmFailed) => new StageFailed({ code, detail })
 
 /** The tokens that episodes may take beside what is told once and the answer. */
@@ -90,14 +98,16 @@ const budgetOf = ({ model, settings }: Assignment, system: string) => {
 
 /** Recognition by language models. */
 export class LlmClassifier extends Effect.Service<LlmClassifier>()("example/LlmClassifier", {
-  dependencies: [AnswersRepo.Default, Metrics.Default],
+  dependencies: [AnswersRepo.Default, Quotas.Default, Metrics.Default],
   effect: Effect.gen(function* () {
     const llm = yield* Llm
     const answers = yield* AnswersRepo
     const metrics = yield* Metrics
+    const quotas = yield* Quotas
 
-    const count = ({ provider }: Assignment["model"], { tokens_in, tokens_out, cost }: Spent) =>
+    const count = ({ org_id, model: { provider } }: Assignment, { tokens_in, tokens_out, cost }: Spent) =>
       Effect.sync(() => {
+        quotas.count(org_id, "tokens", tokens_in + tokens_out)
         metrics.llmTokens.inc({ provider, direction: "in" }, tokens_in)
         metrics.llmTokens.inc({ provider, direction: "out" }, tokens_out)
         metrics.llmCost.inc({ provider }, cost ?? 0)
@@ -107,16 +117,17 @@ export class LlmClassifier extends Effect.Service<LlmClassifier>()("example/LlmC
      * Asks, and asks once more where the answer does not fit. What an answer used is counted also where
      * nothing comes of it.
      */
-    const asked = ({ run, model, settings }: Assignment, { actions, system, user, window }: Question) =>
+    const asked = (assignment: Assignment, { actions, system, user, window }: Question) =>
       Effect.gen(function* () {
+        const { run, model, settings } = assignment
         const schema = answerSchema(actions)
         const lost = (usage: LlmUsage) =>
           usage.tokens_in + usage.tokens_out === 0 ? Effect.void : answers.spend(run, priced(usage, model))
         const ask = (prompt: string) =>
           llm.object({ model, settings, system, user: prompt, schema, name: "recognised_actions" }).pipe(
             Effect.tapBoth({
-              onSuccess: ({ usage }) => count(model, priced(usage, model)),
-              onFailure: ({ usage }) => count(model, priced(usage, model))
+              onSuccess: ({ usage }) => count(assignment, priced(usage, model)),
+              onFailure: ({ usage }) => count(assignment, priced(usage, model))
             }),
             Effect.map(({ value, usage }) => ({ ...checked(value, actions, window), usage })),
             Effect.catchAll((failure) =>
@@ -145,6 +156,7 @@ export class LlmClassifier extends Effect.Service<LlmClassifier>()("example/LlmC
         const kept = yield* answers.find(Kept, run.example_id, hash)
         if (kept !== undefined) return kept
         yield* assignment.proceed
+        yield* Effect.mapError(quotas.check(assignment.org_id, "tokens"), overQuota)
         const { found, intent, usage } = yield* asked(assignment, question)
         yield* answers.keep(run, hash, { found, intent }, priced(usage, model))
         return { found, intent }

@@ -112,24 +112,39 @@ export class RateLimits extends Effect.Service<RateLimits>()("identity/RateLimit
     // Moments are of the clock that nobody sets.
     const refused = new ExpiringMap<number>(CAPACITY)
 
-    const limitsOf = ({ principal, ip, group }: Asking): ReadonlyArray<Named> => {
-      const limits: Array<Named> = []
-      const add = (policy: Policy | undefined, subject: string) => {
-        if (policy === undefined) return
-        const { interval_ms, burst } = policy
-        limits.push({ policy, key: `${policy.name}:${subject}`, interval_ms, burst })
-      }
-      if (principal !== undefined) {
-        const { key_id, user_id, agent_id, org_id } = principal
-        if (key_id !== null) add(policies.key, key_id)
-        if (user_id !== null) add(policies.user, user_id)
-        else if (agent_id !== null) add(policies.agent, agent_id)
-        add(policies.organization, org_id)
-        if (group === "sessions") add(policies.sessions, user_id ?? agent_id ?? org_id)
-        if (group === "keys") add(policies.keys, user_id ?? agent_id ?? org_id)
-      }
-      if (ip !== null) add(policies.ip, clientNetwork(ip))
+    const named = (policy: Policy, subject: string): Named => ({
+      policy,
+      key: `${policy.name}:${subject}`,
+      interval_ms: policy.interval_ms,
+      burst: policy.burst
+    })
+
+    const ofPrincipal = ({ key_id, user_id, agent_id, org_id }: Principal, group: RateGroup): ReadonlyArray<Named> => {
+      const own = group === "sessions" || group === "keys" ? policies[group] : undefined
+      return [
+        ...(policies.key !== undefined && key_id !== null ? [named(policies.key, key_id)] : []),
+        ...(policies.user !== undefined && user_id !== null ? [named(policies.user, user_id)] : []),
+        ...(policies.agent !== undefined && agent_id !== null ? [named(policies.agent, agent_id)] : []),
+        ...(policies.organization !== undefined ? [named(policies.organization, org_id)] : []),
+        ...(own !== undefined ? [named(own, user_id ?? agent_id ?? org_id)] : [])
+      ]
+    }
+
+    // The authenticator answers the same principal for a while: its limits need not be made each time.
+    const made = new WeakMap<Principal, Map<RateGroup, ReadonlyArray<Named>>>()
+
+    const known = (principal: Principal, group: RateGroup): ReadonlyArray<Named> => {
+      const groups = made.get(principal) ?? new Map<RateGroup, ReadonlyArray<Named>>()
+      const found = groups.get(group)
+      if (found !== undefined) return found
+      const limits = ofPrincipal(principal, group)
+      made.set(principal, groups.set(group, limits))
       return limits
+    }
+
+    const limitsOf = ({ principal, ip, group }: Asking): ReadonlyArray<Named> => {
+      const limits = principal === undefined ? [] : known(principal, group)
+      return policies.ip === undefined || ip === null ? limits : [...limits, named(policies.ip, clientNetwork(ip))]
     }
 
     const refuse = (policy: Policy, retry_ms: number) => {
@@ -157,9 +172,12 @@ export class RateLimits extends Effect.Service<RateLimits>()("identity/RateLimit
       let policy_field = ""
       let limit_field = ""
       let longest: { readonly policy: Policy; readonly retry_ms: number } | undefined
-      for (const [index, limit] of limits.entries()) {
-        const standing = Gcra.standing(tats[index] ?? now, now, limit)
-        const comma = index === 0 ? "" : ", "
+      // By index, and not by an iterator: this runs for every request.
+      for (let at = 0; at < limits.length; at++) {
+        const limit = limits[at]
+        if (limit === undefined) continue
+        const standing = Gcra.standing(tats[at] ?? now, now, limit)
+        const comma = at === 0 ? "" : ", "
         policy_field += comma + limit.policy.field
         limit_field += comma + field(limit.policy, standing)
         if (admitted || standing.retry_ms <= 0) continue
@@ -183,10 +201,10 @@ export class RateLimits extends Effect.Service<RateLimits>()("identity/RateLimit
       if (asking.group === "none") return Effect.succeed(nothing)
       const limits = limitsOf(asking)
       if (limits.length === 0) return Effect.succeed(nothing)
-      const known = remembered(limits)
-      return known === undefined
+      const over = remembered(limits)
+      return over === undefined
         ? Effect.map(store.take(limits), (taken) => verdict(limits, taken))
-        : Effect.succeed(known)
+        : Effect.succeed(over)
     }
 
     /** Counts nothing: the refusal of an address that is known to be over its limit, before it costs anything. */

@@ -15,16 +15,19 @@ export const make = Effect.map(Effect.clock, (clock): typeof RateLimitStore.Serv
   const take = (limits: ReadonlyArray<Limit>) =>
     Effect.sync(() => {
       const now = clock.unsafeCurrentTimeMillis()
-      const before = limits.map(({ key }) => tats.get(key, now) ?? now)
+      // By index, and not by iterators: this runs for every request.
+      const before: Array<number> = []
+      for (let at = 0; at < limits.length; at++) before.push(tats.get(limits[at]?.key ?? "", now) ?? now)
       const after: Array<number> = []
-      for (const [index, limit] of limits.entries()) {
-        const next = Gcra.admit(before[index] ?? now, now, limit)
+      for (let at = 0; at < limits.length; at++) {
+        const limit = limits[at]
+        const next = limit === undefined ? undefined : Gcra.admit(before[at] ?? now, now, limit)
         if (next === undefined) return { admitted: false, now, tats: before, local: false }
         after.push(next)
       }
-      for (const [index, { key }] of limits.entries()) {
-        const tat = after[index] ?? now
-        tats.set(key, tat, tat, now)
+      for (let at = 0; at < limits.length; at++) {
+        const tat = after[at] ?? now
+        tats.set(limits[at]?.key ?? "", tat, tat, now)
       }
       return { admitted: true, now, tats: after, local: false }
     })

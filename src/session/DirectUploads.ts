@@ -16,6 +16,7 @@ import {
   uploadNotFound
 } from "../domain/session/Upload.ts"
 import { Audit } from "../identity/Audit.ts"
+import { Quotas } from "../identity/Quotas.ts"
 import { Id } from "../platform/Id.ts"
 import { type DirectPart, ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
 import { Settings } from "../platform/Settings.ts"
@@ -78,7 +79,7 @@ const faults = (
  * knows no such URLs has them signed by this service, with a key of each upload's own.
  */
 export class DirectUploads extends Effect.Service<DirectUploads>()("session/DirectUploads", {
-  dependencies: [DirectUploadsRepo.Default, SessionsRepo.Default, Removals.Default, Audit.Default],
+  dependencies: [DirectUploadsRepo.Default, SessionsRepo.Default, Removals.Default, Quotas.Default, Audit.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const store = yield* ObjectStore
@@ -86,6 +87,7 @@ export class DirectUploads extends Effect.Service<DirectUploads>()("session/Dire
     const sessions = yield* SessionsRepo
     const removals = yield* Removals
     const audit = yield* Audit
+    const quotas = yield* Quotas
     const newId = yield* Id
     const { ingest, server } = yield* Settings
     const write = withPolicy(scope("sessions:write"))
@@ -146,6 +148,7 @@ export class DirectUploads extends Effect.Service<DirectUploads>()("session/Dire
             limit: ingest.max_session_bytes
           })
         }
+        yield* quotas.check(principal.org_id, "bytes_stored", length)
         const id = DirectUploadId.make(newId.next())
         const part_size = Math.max(PART_BYTES, Math.ceil(length / MAX_PARTS / MIB) * MIB)
         const sign_key = randomBytes(32).toString("base64url")

@@ -5,6 +5,7 @@ import type { SessionId } from "../domain/Ids.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
 import { fileNotFound, SessionNotReady, sessionNotFound, type UpdateSession } from "../domain/session/Session.ts"
 import { Audit } from "../identity/Audit.ts"
+import { Quotas } from "../identity/Quotas.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import { type ByteRange, ObjectStore, type ObjectStoreError } from "../platform/ObjectStore.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -22,12 +23,20 @@ const away = (error: ObjectStoreError) => new Unavailable({ detail: error.messag
 
 /** Uploaded recordings: found, read, described, deleted. Their bytes are never changed. */
 export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
-  dependencies: [SessionsRepo.Default, UploadsRepo.Default, Audit.Default, Removals.Default, Timeline.Default],
+  dependencies: [
+    SessionsRepo.Default,
+    UploadsRepo.Default,
+    Audit.Default,
+    Quotas.Default,
+    Removals.Default,
+    Timeline.Default
+  ],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* SessionsRepo
     const uploads = yield* UploadsRepo
     const audit = yield* Audit
+    const quotas = yield* Quotas
     const store = yield* ObjectStore
     const removals = yield* Removals
     const timelines = yield* Timeline
@@ -68,7 +77,7 @@ export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
 
     const remove = Effect.fn("Sessions.delete")(function* (id: SessionId) {
       const principal = yield* CurrentPrincipal
-      const removal = yield* Effect.gen(function* () {
+      const { removal, size_bytes } = yield* Effect.gen(function* () {
         // Before its uploads, as a validation that ends takes them.
         if (!(yield* repo.lock(principal, id))) return yield* sessionNotFound(id)
         yield* uploads.removeOf(id)
@@ -76,8 +85,10 @@ export class Sessions extends Effect.Service<Sessions>()("session/Sessions", {
         if (gone === undefined) return yield* sessionNotFound(id)
         if (gone.idempotency_key !== null) yield* repo.forgetKey(principal.org_id, gone.idempotency_key, id)
         yield* audit.record({ action: "session.delete", resource: `session/${id}` })
-        return yield* removals.note(principal.org_id, sessionPrefix(principal.org_id, id))
+        const removal = yield* removals.note(principal.org_id, sessionPrefix(principal.org_id, id))
+        return { removal, size_bytes: gone.size_bytes }
       }).pipe(sql.withTransaction, orDefect)
+      quotas.count(principal.org_id, "bytes_stored", -size_bytes)
       // The rows are gone and the objects noted: whatever happens now, the collector finishes it.
       yield* removals.carryOut(removal)
     }, write)

@@ -62,7 +62,8 @@ const Location = Schema.Struct({ ...SessionFile.fields, storage_path: Schema.Str
 const Stored = Schema.Struct({
   storage_path: Schema.String,
   user_id: Schema.NullOr(Schema.String),
-  idempotency_key: Schema.NullOr(Schema.String)
+  idempotency_key: Schema.NullOr(Schema.String),
+  size_bytes: Schema.Number
 })
 
 /** Rows of `sessions` and `session_files`. */
@@ -231,7 +232,7 @@ export class SessionsRepo extends Effect.Service<SessionsRepo>()("session/Sessio
       Rows.first(
         Stored,
         sql`delete from sessions where ${visible(tenant)} and id = ${session_id}
-          returning storage_path, user_id, idempotency_key`
+          returning storage_path, user_id, idempotency_key, size_bytes`
       )
 
     /** Files in order of their path, from the one after `last` on. */

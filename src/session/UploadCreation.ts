@@ -6,6 +6,7 @@ import { CurrentPrincipal } from "../domain/Principal.ts"
 import { suiteMissing } from "../domain/session/Session.ts"
 import { UploadExpired, UploadState, uploadNotFound } from "../domain/session/Upload.ts"
 import { Audit } from "../identity/Audit.ts"
+import { Quotas } from "../identity/Quotas.ts"
 import { Id } from "../platform/Id.ts"
 import { Settings } from "../platform/Settings.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -27,13 +28,14 @@ const isAutomatic = (metadata: ReadonlyMap<string, string>) => {
 
 /** Begins tus uploads, and joins those that were sent in pieces. */
 export class UploadCreation extends Effect.Service<UploadCreation>()("session/UploadCreation", {
-  dependencies: [UploadsRepo.Default, UploadSessions.Default, SessionsRepo.Default, Audit.Default],
+  dependencies: [UploadsRepo.Default, UploadSessions.Default, SessionsRepo.Default, Quotas.Default, Audit.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* UploadsRepo
     const made = yield* UploadSessions
     const sessions = yield* SessionsRepo
     const audit = yield* Audit
+    const quotas = yield* Quotas
     const newId = yield* Id
     const { ingest } = yield* Settings
 
@@ -111,6 +113,8 @@ export class UploadCreation extends Effect.Service<UploadCreation>()("session/Up
         const sum = pieces.reduce((total, { length }) => total + length, 0)
         const length = concat?.kind === "final" ? sum : yield* lengthOf(headers)
         if (length > ingest.max_session_bytes) return yield* tooLarge(`together the uploads have ${length} bytes`)
+        // What is joined was asked for when its pieces were begun.
+        if (concat?.kind !== "final") yield* quotas.check(principal.org_id, "bytes_stored", length)
         const id = UploadId.make(newId.next())
         const offset = concat?.kind === "final" ? length : 0
         const automatic = draft.automatic && concat?.kind !== "partial"

@@ -10,6 +10,7 @@ import { type CreateSession, type Format, IdempotencyMismatch, suiteMissing } fr
 import { UploadExpired, UploadState, uploadNotFound } from "../domain/session/Upload.ts"
 import { ValidationWorkflow } from "../domain/session/ValidationWorkflow.ts"
 import { Audit } from "../identity/Audit.ts"
+import { Quotas } from "../identity/Quotas.ts"
 import { Id } from "../platform/Id.ts"
 import { Settings } from "../platform/Settings.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -32,13 +33,14 @@ const requestHash = (wanted: CreateSession) =>
 
 /** Makes finished uploads a session, which is VALIDATING until a job has read them. */
 export class UploadSessions extends Effect.Service<UploadSessions>()("session/UploadSessions", {
-  dependencies: [UploadsRepo.Default, SessionsRepo.Default, IdempotencyRepo.Default, Audit.Default],
+  dependencies: [UploadsRepo.Default, SessionsRepo.Default, IdempotencyRepo.Default, Quotas.Default, Audit.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const uploads = yield* UploadsRepo
     const sessions = yield* SessionsRepo
     const keys = yield* IdempotencyRepo
     const audit = yield* Audit
+    const quotas = yield* Quotas
     const newId = yield* Id
     const engine = yield* WorkflowEngine
     const sharding = yield* Sharding.Sharding
@@ -109,6 +111,7 @@ export class UploadSessions extends Effect.Service<UploadSessions>()("session/Up
         for (const id of wanted.upload_ids) yield* usable(wanted, id, rows.get(id))
         const length = [...rows.values()].reduce((sum, row) => sum + row.length, 0)
         if (length > ingest.max_session_bytes) return yield* tooLarge
+        yield* quotas.check(principal.org_id, "bytes_stored", length)
       })
 
     const answered = (id: SessionId) =>

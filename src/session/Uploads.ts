@@ -4,6 +4,7 @@ import {
   BadRequest,
   type NotFound,
   PayloadTooLarge,
+  type RateLimited,
   Unavailable,
   UnsupportedMediaType,
   ValidationError
@@ -12,6 +13,7 @@ import { SessionId } from "../domain/Ids.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
 import { describe } from "../domain/Problem.ts"
 import { type Format, IdempotencyMismatch, suiteMissing, type UnknownFormat } from "../domain/session/Session.ts"
+import { Quotas } from "../identity/Quotas.ts"
 import { Id } from "../platform/Id.ts"
 import { type ObjectBatch, ObjectStore, type ObjectWriter } from "../platform/ObjectStore.ts"
 import { Settings } from "../platform/Settings.ts"
@@ -63,7 +65,7 @@ const requestHash = ({ fields, intake }: Draft, format: Format): string => {
 }
 
 /** What may go wrong from the first field to the last file. */
-type BeginError = IntakeError | ValidationError | NotFound | UnknownFormat
+type BeginError = IntakeError | ValidationError | NotFound | UnknownFormat | RateLimited
 
 type Needs = Scope.Scope | CurrentPrincipal
 
@@ -81,6 +83,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
     IdempotencyRepo.Default,
     SessionCommit.Default,
     UploadLeases.Default,
+    Quotas.Default,
     Metrics.Default
   ],
   effect: Effect.gen(function* () {
@@ -90,6 +93,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
     const { commit } = yield* SessionCommit
     const leases = yield* UploadLeases
     const metrics = yield* Metrics
+    const quotas = yield* Quotas
     const id = yield* Id
     const { ingest, data } = yield* Settings
     const max_body_bytes = ingest.max_session_bytes + envelope(ingest.max_files_per_session)
@@ -104,6 +108,8 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
         const answered = owner === undefined ? undefined : yield* keys.find(owner)
         const session_id = SessionId.make(id.next())
         const prefix = sessionPrefix(principal.org_id, session_id)
+        // Of how much is known only in the end: then it is asked once more.
+        if (answered === undefined) yield* quotas.check(principal.org_id, "bytes_stored")
         const batch = answered === undefined ? yield* store.batch(prefix) : undefined
         const isHeld = batch === undefined ? Effect.succeed(true) : yield* leases.hold(session_id, principal.org_id)
         const open = (path: string, options: Parameters<ObjectBatch["writer"]>[1]) =>
@@ -137,6 +143,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
             ? Effect.dieMessage("a draft without a batch")
             : replay(draft, draft.answered, hash)
         }
+        yield* quotas.check(principal.org_id, "bytes_stored", intake.size_bytes)
         if (owner !== undefined) yield* keys.forgetExpired(owner)
         const done = yield* commit(
           {
@@ -161,6 +168,7 @@ export class Uploads extends Effect.Service<Uploads>()("session/Uploads", {
         )
         if (!("_tag" in done)) {
           metrics.uploadBytes.inc(intake.size_bytes)
+          quotas.count(principal.org_id, "bytes_stored", intake.size_bytes)
           return done
         }
         const winner = owner === undefined ? undefined : yield* keys.find(owner)

@@ -450,3 +450,34 @@ layer(scene("custom", "/v1", impatient), { excludeTestServices: true })("a model
     }).pipe(Effect.scoped)
   )
 })
+
+layer(scene("custom", "/v1"), { excludeTestServices: true })("an organization's quota of tokens", (it) => {
+  it.effect("stops what asks a model once it is used up, and says until when", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const server = yield* Provider
+      server.reply = (call) => ({ object: careful(call) })
+      const used = llmUsage.tokens_in + llmUsage.tokens_out
+      yield* sql`insert into quotas (id, org_id, kind, "window", ceiling)
+        select gen_random_uuid(), id, 'tokens', 'day', ${used}::bigint from organizations`
+      const suite_id = yield* customerSuite("Thrifty")
+      const session_id = yield* recorded(suite_id, customers(1))
+      const { id: model_id } = yield* model({ provider: "CUSTOM" })
+      const examples = []
+      for (let turn = 0; turn < 2; turn++) {
+        const { id: other } = yield* model({ provider: "CUSTOM" })
+        examples.push(yield* Effect.flatMap(make(session_id, turn === 0 ? model_id : other), ({ id }) => finished(id)))
+      }
+      expect(examples.map(({ status, error_code }) => [status, error_code])).toEqual([
+        ["COMPLETED", null],
+        ["FAILED", "quota_exceeded"]
+      ])
+      expect(examples[1]?.error_message).toMatch(
+        new RegExp(`^the organization's quota of ${used} tokens a day is used up until \\d{4}-.*: retry it then$`)
+      )
+      expect(server.calls).toHaveLength(1)
+      const { items } = yield* Effect.flatMap(client(), ({ quotas }) => quotas.list())
+      expect(items.find(({ kind, window }) => kind === "tokens" && window === "day")).toMatchObject({ used })
+    }).pipe(Effect.orDie)
+  )
+})
