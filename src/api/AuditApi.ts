@@ -26,7 +26,7 @@ export class AuditApi extends HttpApiGroup.make("audit")
       .annotate(OpenApi.Summary, "List audit entries, newest first, or export them")
       .annotate(
         OpenApi.Description,
-        "With `format=jsonl` all entries that fit as JSON Lines (`application/x-ndjson`), streamed, sealed ones only, in the order of the log, from `seq` 0 on: what `tracepipe audit verify` reads. An entry that somebody removed from the database is a line with `missing: true`."
+        "With `format=jsonl` all entries that fit as JSON Lines (`application/x-ndjson`), streamed, sealed ones only, in the order of the log, from `seq` 0 on: what `tracepipe audit verify` reads. They have no `ip`: what is personal is in `personal` alone, encrypted, so that it can be erased. An entry that somebody removed from the database is a line with `missing: true`."
       )
       .setUrlParams(
         Schema.Struct({

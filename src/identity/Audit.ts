@@ -1,7 +1,7 @@
 import { SqlClient, type Statement } from "@effect/sql"
 import canonicalize from "canonicalize"
-import { Effect } from "effect"
-import type { OrganizationId, UserId } from "../domain/Ids.ts"
+import { Effect, Schema } from "effect"
+import { type OrganizationId, UserId } from "../domain/Ids.ts"
 import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Id } from "../platform/Id.ts"
@@ -29,10 +29,18 @@ interface By {
   readonly owner: KeyOwner
 }
 
-/** SHA-256 over the canonical JSON (RFC 8785) of a value. */
-const digest = (value: unknown): string | null => {
+/** SHA-256 over the canonical JSON (RFC 8785) of a value; with a key, as HMAC. */
+const digest = (value: unknown, key?: Buffer): string | null => {
   const text = value === undefined ? undefined : canonicalize(JSON.parse(JSON.stringify(value)))
-  return text === undefined ? null : new Bun.CryptoHasher("sha256").update(text).digest("hex")
+  return text === undefined ? null : new Bun.CryptoHasher("sha256", key).update(text).digest("hex")
+}
+
+const isUserId = Schema.is(UserId)
+
+/** The person whom the values are about. */
+const subjectOf = ({ resource, before, after }: AuditEntry): KeyOwner | undefined => {
+  const id = resource.startsWith("user/") ? resource.slice("user/".length) : undefined
+  return isUserId(id) && (before !== undefined || after !== undefined) ? { kind: "user", id } : undefined
 }
 
 /** What no person did is the organization's. */
@@ -67,6 +75,18 @@ export class Audit extends Effect.Service<Audit>()("identity/Audit", {
             key === undefined ? undefined : { key_id: key.id, ...Personal.seal({ ip }, key, entry_id, owner) }
           )
 
+    /**
+     * Digests of what was there before and after. Those of a person need the person's key: a name and an
+     * address can be guessed, and the guess could be confirmed for ever.
+     */
+    const digests = (entry: AuditEntry) =>
+      Effect.gen(function* () {
+        const subject = subjectOf(entry)
+        const key = subject === undefined ? undefined : (yield* keys.of(subject))?.key
+        if (subject !== undefined && key === undefined) return { before_digest: null, after_digest: null }
+        return { before_digest: digest(entry.before, key), after_digest: digest(entry.after, key) }
+      })
+
     const insert = (who: By, entry: AuditEntry, request: typeof RequestInfo.Service) =>
       Effect.gen(function* () {
         const entry_id = id.next()
@@ -77,8 +97,7 @@ export class Audit extends Effect.Service<Audit>()("identity/Audit", {
           actor: who.actor,
           action: entry.action,
           resource: entry.resource,
-          before_digest: digest(entry.before),
-          after_digest: digest(entry.after),
+          ...(yield* digests(entry)),
           detail: entry.detail ?? null,
           request_id: request.request_id,
           personal_digest: personal?.digest ?? null

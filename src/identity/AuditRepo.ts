@@ -56,7 +56,7 @@ const SealedRow = Schema.Struct({
   leaf_hash: Schema.String,
   entry_id: AuditEntryId,
   entry: Schema.NullOr(Schema.Struct(fields)),
-  ...personal
+  ciphertext: Bytes
 })
 export type SealedRow = typeof SealedRow.Type
 
@@ -104,19 +104,18 @@ export class AuditRepo extends Effect.Service<AuditRepo>()("identity/AuditRepo",
     const find = (org_id: Org, id: AuditEntryId) => Rows.first(Row, rows(sql`org_id = ${org_id} and id = ${id}`))
 
     /** From a place of the sealed log on, in its order; without a filter also the leaves whose entries are gone. */
-    const sealed = (org_id: Org, filter: AuditFilter, from_seq: number, limit: number) =>
-      Rows.all(
+    const sealed = (org_id: Org, filter: AuditFilter, from_seq: number, limit: number) => {
+      const entries = isAll(filter)
+        ? sql`left join audit_entries e on e.id = l.entry_id`
+        : sql`join (select * from audit_entries where ${where(org_id, filter)}) e on e.id = l.entry_id`
+      return Rows.all(
         SealedRow,
-        sql`select l.seq, encode(l.leaf_hash, 'hex') as leaf_hash, l.entry_id, ${keyed},
+        sql`select l.seq, encode(l.leaf_hash, 'hex') as leaf_hash, l.entry_id, p.ciphertext,
             (select to_jsonb(found) from (select ${leafColumns(sql)} where e.id is not null) found) as entry
-          from audit_leaves l ${
-            isAll(filter)
-              ? sql`left join audit_entries e on e.id = l.entry_id`
-              : sql`join (
-            select * from audit_entries where ${where(org_id, filter)}) e on e.id = l.entry_id`
-          } ${withKeys}
+          from audit_leaves l ${entries} left join audit_personal p on p.entry_id = l.entry_id
           where l.org_id = ${org_id} and l.seq >= ${from_seq} order by l.seq limit ${limit}`
       )
+    }
 
     /** The checkpoint of a size, or the newest. */
     const checkpoint = (org_id: Org, size: number | undefined) =>

@@ -23,8 +23,11 @@ export class AuditEntry extends Schema.Class<AuditEntry>("AuditEntry")({
   actor: Schema.String.annotations({ description: "`user/<id>`, `agent/<id>`, `api_key/<id>` or `system`" }),
   action: Schema.String.annotations({ description: "`<resource>.<verb>`, such as `suite.create`" }),
   resource: Schema.String.annotations({ description: "`<kind>/<id>`" }),
-  before_digest: Digest.annotations({ description: "SHA-256 over the canonical JSON of what was there before" }),
-  after_digest: Digest.annotations({ description: "SHA-256 over the canonical JSON of what was there after" }),
+  before_digest: Digest.annotations({
+    description:
+      "SHA-256 over the canonical JSON of what was there before; of a person, HMAC-SHA-256 with their data key"
+  }),
+  after_digest: Digest.annotations({ description: "The same of what was there after" }),
   detail: Schema.NullOr(Schema.String).annotations({ description: "Why, where something was refused" }),
   request_id: Schema.String,
   ip: Schema.NullOr(Schema.String).annotations({
