@@ -1,21 +1,10 @@
 import { Command, Options } from "@effect/cli"
 import { Console, Effect, Layer } from "effect"
 import { Bootstrap } from "../identity/Bootstrap.ts"
-import { ownerClient } from "../platform/Database.ts"
-import { DatabaseConnections } from "../platform/DatabaseConnections.ts"
-import * as EgressLive from "../platform/EgressLive.ts"
-import { Id } from "../platform/Id.ts"
 import { Migrator } from "../platform/Migrator.ts"
-import * as SecretStoreLive from "../platform/SecretStoreLive.ts"
+import { ownerPlatform } from "./OwnerPlatform.ts"
 
-// As the tables' owner: nothing is migrated behind the back of a service of another version.
-const services = Layer.merge(Bootstrap.Default, Migrator.Default).pipe(
-  Layer.provide(Id.layer),
-  Layer.provide(SecretStoreLive.layer),
-  Layer.provide(EgressLive.layer),
-  Layer.provide(ownerClient),
-  Layer.provide(DatabaseConnections.layer)
-)
+const services = Layer.merge(Bootstrap.Default, Migrator.Default).pipe(Layer.provide(ownerPlatform))
 
 const organization = Options.text("organization").pipe(
   Options.withDefault("default"),

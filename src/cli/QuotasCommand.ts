@@ -3,17 +3,10 @@ import { Console, Effect, Either, Layer } from "effect"
 import { ValidationError } from "../domain/Errors.ts"
 import { QuotaKind, QuotaWindow } from "../domain/identity/Quota.ts"
 import { Quotas } from "../identity/Quotas.ts"
-import { ownerClient } from "../platform/Database.ts"
-import { DatabaseConnections } from "../platform/DatabaseConnections.ts"
-import { Id } from "../platform/Id.ts"
 import { Migrator } from "../platform/Migrator.ts"
+import { ownerPlatform } from "./OwnerPlatform.ts"
 
-// As the tables' owner: nothing is migrated behind the back of a service of another version.
-const services = Layer.merge(Quotas.Default, Migrator.Default).pipe(
-  Layer.provide(Id.layer),
-  Layer.provide(ownerClient),
-  Layer.provide(DatabaseConnections.layer)
-)
+const services = Layer.merge(Quotas.Default, Migrator.Default).pipe(Layer.provide(ownerPlatform))
 
 const organization = Args.text({ name: "organization" }).pipe(Args.withDescription("its slug, such as default"))
 const kind = Args.choice(

@@ -1,22 +1,13 @@
 import { Command, Options } from "@effect/cli"
 import { Console, Effect, Layer } from "effect"
-import { ownerClient } from "../platform/Database.ts"
-import { DatabaseConnections } from "../platform/DatabaseConnections.ts"
-import * as EgressLive from "../platform/EgressLive.ts"
-import { Id } from "../platform/Id.ts"
 import { Migrator } from "../platform/Migrator.ts"
 import * as ObjectStoreLive from "../platform/ObjectStoreLive.ts"
-import * as SecretStoreLive from "../platform/SecretStoreLive.ts"
 import { Collector } from "../session/Collector.ts"
+import { ownerPlatform } from "./OwnerPlatform.ts"
 
-// As `keys recover`: nothing is migrated behind the back of a service of another version.
 const services = Layer.merge(Collector.Default, Migrator.Default).pipe(
-  Layer.provide(Id.layer),
   Layer.provide(ObjectStoreLive.layer),
-  Layer.provide(SecretStoreLive.layer),
-  Layer.provide(EgressLive.layer),
-  Layer.provide(ownerClient),
-  Layer.provide(DatabaseConnections.layer)
+  Layer.provide(ownerPlatform)
 )
 
 const dryRun = Options.boolean("dry-run").pipe(
