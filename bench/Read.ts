@@ -5,6 +5,7 @@ import { type Benchmark, interleaved, median, type Row, ratioRow } from "./suppo
 import { answering, bun, freePort, result, start, withFolder } from "./support/Children.ts"
 import { applied, caller, madeExample, recordingForm } from "./support/Examples.ts"
 import { startService } from "./support/Service.ts"
+import { superuser } from "./support/Superuser.ts"
 
 const ROUNDS = 7
 const WARM_UPS = 4
@@ -13,12 +14,6 @@ const sizes = [
   ["1 k", 1000],
   ["1 M", 1_000_000]
 ] as const
-
-const superuser = async (data_dir: string): Promise<Pg.PoolConfig> => {
-  const home = join(data_dir, "postgres")
-  const { postgres: password }: { readonly postgres: string } = await Bun.file(join(home, "credentials.json")).json()
-  return { host: join(home, "data"), user: "postgres", password, database: "tracepipe" }
-}
 
 /** Copies of one example until there are so many: of one suite, with one file. */
 const fill = (client: Pg.Client, id: string, count: number) =>

@@ -6,6 +6,8 @@ export interface LoadOptions {
   readonly base_url: string
   readonly path: string
   readonly headers: Readonly<Record<string, string>>
+  /** A file of API keys, one on each line, of which every request sends the next. */
+  readonly keys_file?: string | undefined
   /** An upload of this size to this suite; absent: a GET. */
   readonly upload?: { readonly suite_id: string; readonly bytes: number }
   readonly clients: number
@@ -30,6 +32,16 @@ const request = () => {
 }
 
 const sent = { path: options.path, ...request() }
+const keys = options.keys_file === undefined ? [] : (await Bun.file(options.keys_file).text()).split("\n")
+// Somewhere else each time, so that a short run does not begin with the keys of the one before.
+let turn = Math.floor(Math.random() * keys.length)
+
+const next = () => {
+  if (keys.length === 0) return sent
+  turn = (turn + 1) % keys.length
+  return { ...sent, headers: { ...sent.headers, "x-api-key": keys[turn] ?? "" } }
+}
+
 const took: Array<number> = []
 const started = performance.now()
 const until = started + options.seconds * 1000
@@ -38,7 +50,7 @@ const client = async () => {
   const connection = await connect(options.base_url)
   while (performance.now() < until) {
     const before = performance.now()
-    const answer = await connection.send(sent)
+    const answer = await connection.send(next())
     if (answer.status !== options.status) throw new Error(`answered ${answer.status}: ${answer.body}`)
     took.push(performance.now() - before)
   }

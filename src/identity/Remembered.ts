@@ -47,7 +47,13 @@ export const remembering = <E>(capacity: number, lookup: (credential: string) =>
     }
 
     /** Whom the credential belongs to; undefined: nobody. */
-    const get = (credential: string) => cache.get(credential)
+    const get = (credential: string) =>
+      Effect.suspend(() => {
+        const before = forgotten
+        return Effect.tap(cache.get(credential), () =>
+          before === forgotten ? Effect.void : cache.invalidate(credential)
+        )
+      })
 
     /** Makes a change take effect on this node at once. */
     const forget = (credential: string) =>
