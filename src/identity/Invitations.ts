@@ -10,6 +10,7 @@ import {
   InvitationWithToken,
   invitationNotFound
 } from "../domain/identity/Invitation.ts"
+import { MyOrganization } from "../domain/identity/User.ts"
 import { all, CurrentPrincipal, type Role, scope, unrestricted, withPolicy } from "../domain/Principal.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -18,6 +19,7 @@ import { Audit } from "./Audit.ts"
 import { InvitationsRepo } from "./InvitationsRepo.ts"
 import * as KeyFormat from "./KeyFormat.ts"
 import { MembershipsRepo } from "./MembershipsRepo.ts"
+import { OrganizationsRepo } from "./OrganizationsRepo.ts"
 import { UsersRepo } from "./UsersRepo.ts"
 
 const unknown = new NotFound({ detail: "there is no invitation with this token" })
@@ -30,12 +32,19 @@ interface Taken {
 
 /** Invitations: made, shown, revoked, accepted. */
 export class Invitations extends Effect.Service<Invitations>()("identity/Invitations", {
-  dependencies: [InvitationsRepo.Default, MembershipsRepo.Default, UsersRepo.Default, Audit.Default],
+  dependencies: [
+    InvitationsRepo.Default,
+    MembershipsRepo.Default,
+    UsersRepo.Default,
+    OrganizationsRepo.Default,
+    Audit.Default
+  ],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* InvitationsRepo
     const memberships = yield* MembershipsRepo
     const users = yield* UsersRepo
+    const organizations = yield* OrganizationsRepo
     const audit = yield* Audit
     const read = withPolicy(scope("users:read"))
     const write = withPolicy(all(scope("users:write"), unrestricted))
@@ -113,14 +122,15 @@ export class Invitations extends Effect.Service<Invitations>()("identity/Invitat
         ? yield* repo.byToken(KeyFormat.hash(token))
         : undefined
       if (invitation === undefined) return yield* unknown
-      yield* Effect.tap(join(invitation, user_id), () =>
+      return yield* Effect.gen(function* () {
+        const role = yield* join(invitation, user_id)
         // The credential is another organization's: its log says what was done with it, not where.
-        invitation.org_id === org_id
-          ? Effect.void
-          : audit.record({ action: "invitation.accept", resource: `user/${user_id}` })
-      ).pipe(sql.withTransaction, orDefect)
-      const joined = (yield* users.organizations(user_id)).find(({ id }) => id === invitation.org_id)
-      return joined ?? (yield* unknown)
+        if (invitation.org_id !== org_id) {
+          yield* audit.record({ action: "invitation.accept", resource: `user/${user_id}` })
+        }
+        const { id, slug, name } = (yield* organizations.find(invitation.org_id)) ?? (yield* unknown)
+        return new MyOrganization({ id, slug, name, role })
+      }).pipe(sql.withTransaction, orDefect)
     }, read)
 
     /**

@@ -85,7 +85,7 @@ export class InvitationsRepo extends Effect.Service<InvitationsRepo>()("identity
           where org_id = ${org_id} and id = ${invitation_id}`)
       )
 
-    /** Ends the open invitations to an address, as another one takes their place; answers their ids. */
+    /** Ends the open invitations to an address; answers their ids. */
     const revokeTo = (org_id: OrganizationId, email: string) =>
       Rows.all(
         Ended,

@@ -1,7 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
 import { Forbidden, Issue, NotFound, ValidationError } from "../domain/Errors.ts"
-import type { OrganizationId, UserId } from "../domain/Ids.ts"
+import type { InvitationId, OrganizationId, UserId } from "../domain/Ids.ts"
 import { type CreateUser, LastOwner, Me, type Member, type UpdateUser, userNotFound } from "../domain/identity/User.ts"
 import {
   all,
@@ -114,24 +114,17 @@ export class Users extends Effect.Service<Users>()("identity/Users", {
         if (role === "owner" && (yield* memberships.owners(org_id)) < 2) return yield* new LastOwner({ id })
       })
 
-    /** Ends somebody's open invitations to the roles that they lost. */
-    const revokeInvitations = (org_id: OrganizationId, id: UserId, lost: ReadonlyArray<Role>) =>
-      Effect.flatMap(invitations.revokeBeyond(org_id, id, lost), (ended) =>
-        Effect.forEach(
-          ended,
-          (one) => audit.record({ action: "invitation.revoke", resource: `invitation/${one.id}` }),
-          {
-            discard: true
-          }
-        )
-      )
+    const revoked = (ended: ReadonlyArray<{ readonly id: InvitationId }>) =>
+      Effect.forEach(ended, ({ id }) => audit.record({ action: "invitation.revoke", resource: `invitation/${id}` }), {
+        discard: true
+      })
 
     const changeRole = (org_id: OrganizationId, before: Member, role: Role) =>
       Effect.gen(function* () {
         if (role !== "owner") yield* assertOtherOwner(org_id, before)
         yield* memberships.setRole(org_id, before.id, role)
         const lost = Role.literals.filter((one) => !roleIncludes(role, one))
-        yield* revokeInvitations(org_id, before.id, lost)
+        yield* revoked(yield* invitations.revokeBeyond(org_id, before.id, lost))
         const after = yield* existing(org_id, before.id)
         yield* audit.record({ action: "membership.update", resource: `user/${before.id}`, before, after })
       })
@@ -176,7 +169,9 @@ export class Users extends Effect.Service<Users>()("identity/Users", {
         for (const agent of yield* agents.disown(actor.org_id, id)) {
           yield* audit.record({ action: "agent.update", resource: `agent/${agent.id}` })
         }
-        yield* revokeInvitations(actor.org_id, id, Role.literals)
+        yield* revoked(yield* invitations.revokeBeyond(actor.org_id, id, Role.literals))
+        // Nor do they come back by themselves at their next login.
+        if (before.email !== null) yield* revoked(yield* invitations.revokeTo(actor.org_id, before.email))
         yield* memberships.remove(actor.org_id, id)
         yield* audit.record({ action: "membership.delete", resource: `user/${id}`, before })
       }).pipe(sql.withTransaction, orDefect)

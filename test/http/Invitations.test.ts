@@ -245,6 +245,25 @@ layer(TestServer.layer())("a verified address", (it) => {
   )
 })
 
+layer(TestServer.layer())("who is removed", (it) => {
+  it.effect("does not come back by an invitation to their address that was left open", () =>
+    Effect.gen(function* () {
+      const invitations = yield* Invitations
+      const owner = yield* organization()
+      const { users } = yield* client(owner.api_key)
+      const email = address()
+      const { id } = yield* users.create({ payload: { display_name: "Ada", email, role: "member" } })
+      const left = yield* invite(owner, email.toUpperCase())
+      yield* users.delete({ path: { id } })
+      expect(yield* invitations.acceptFor(email, id)).toEqual([])
+      expect(yield* Effect.flip(accept(yield* organization(), left.token))).toMatchObject({
+        _tag: "InvitationGone",
+        reason: "revoked"
+      })
+    })
+  )
+})
+
 layer(TestServer.layer())("a key that is restricted to some suites", (it) => {
   it.effect("changes neither people nor organizations", () =>
     Effect.gen(function* () {
