@@ -66,8 +66,12 @@ const checkVault = (address: string, values: Values): Effect.Effect<Finding> => 
   const { secrets } = values
   const place = `secrets: Vault at ${address}, mount ${secrets.vault_mount}`
   return Effect.flatMap(SecretStore, ({ ping }) => ping).pipe(
-    Effect.provide(SecretStoreLive.vault(address, secrets)),
-    Effect.provide(EgressLive.layer.pipe(Layer.provide(Layer.succeed(Settings, values)))),
+    Effect.provide(
+      SecretStoreLive.vault(address, secrets).pipe(
+        Layer.provide(EgressLive.layer),
+        Layer.provide(Layer.succeed(Settings, values))
+      )
+    ),
     Effect.as(ok(`${place} answers`)),
     Effect.catchAll((error) =>
       Effect.succeed(
