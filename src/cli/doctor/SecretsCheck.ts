@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs"
 import { join } from "node:path"
-import { Effect, Layer } from "effect"
+import { Duration, Effect, Layer } from "effect"
 import Pg from "pg"
 import { DatabaseConnections } from "../../platform/DatabaseConnections.ts"
 import * as EgressLive from "../../platform/EgressLive.ts"
@@ -13,9 +13,13 @@ import { type Finding, fail, ok, warn } from "./Finding.ts"
 
 const name = "secrets: the local store"
 
+/** The database's own check has waited for it before. */
+const CONNECT_WITHIN = Duration.seconds(1)
+
 /** The keys that the database's secrets were encrypted with; none while there is no such table. */
-const keysInUse = (values: Values) =>
-  Effect.flatMap(DatabaseConnections, ({ app }) =>
+const keysInUse = (values: Values) => {
+  const settings = { ...values, database: { ...values.database, connect_timeout: CONNECT_WITHIN } }
+  return Effect.flatMap(DatabaseConnections, ({ app }) =>
     Effect.acquireUseRelease(
       Effect.sync(() => new Pg.Client({ ...app, connectionTimeoutMillis: 5000 })),
       (client) =>
@@ -29,10 +33,11 @@ const keysInUse = (values: Values) =>
       (client) => Effect.promise(() => client.end().catch(() => undefined))
     )
   ).pipe(
-    Effect.provide(DatabaseConnections.layer.pipe(Layer.provide(Layer.succeed(Settings, values)))),
+    Effect.provide(DatabaseConnections.layer.pipe(Layer.provide(Layer.succeed(Settings, settings)))),
     // What is wrong with the database is told by its own check.
     Effect.orElseSucceed((): ReadonlyArray<string> => [])
   )
+}
 
 const isReachable = (values: Values, folder_in_use: boolean) =>
   databaseUrl(values) !== undefined || (!folder_in_use && existsSync(join(values.data.data_dir, "postgres", "data")))
@@ -66,8 +71,12 @@ const checkVault = (address: string, values: Values): Effect.Effect<Finding> => 
   const { secrets } = values
   const place = `secrets: Vault at ${address}, mount ${secrets.vault_mount}`
   return Effect.flatMap(SecretStore, ({ ping }) => ping).pipe(
-    Effect.provide(SecretStoreLive.vault(address, secrets)),
-    Effect.provide(EgressLive.layer.pipe(Layer.provide(Layer.succeed(Settings, values)))),
+    Effect.provide(
+      SecretStoreLive.vault(address, secrets).pipe(
+        Layer.provide(EgressLive.layer),
+        Layer.provide(Layer.succeed(Settings, values))
+      )
+    ),
     Effect.as(ok(`${place} answers`)),
     Effect.catchAll((error) =>
       Effect.succeed(
