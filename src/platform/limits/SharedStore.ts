@@ -20,8 +20,8 @@ export interface SharedStore {
   readonly forget: (keys: ReadonlyArray<string>) => Effect.Effect<void, StoreAway>
 }
 
-/** No request waits longer for its limits. */
-const patience = Duration.millis(500)
+/** No request waits longer for its limits; a store under load is asked, and not passed by. */
+const patience = Duration.seconds(1)
 /** A store that was away is asked again after this long, by one request. */
 const pause_ms = 1000
 const logEvery_ms = 60_000
@@ -38,19 +38,23 @@ export const withFallback = (shared: SharedStore): Effect.Effect<typeof RateLimi
     let logged_at = Number.NEGATIVE_INFINITY
     let away = false
 
-    const noteAway = (now: number, { reason }: StoreAway) => {
-      away = true
-      askedAgain_at = now + pause_ms
-      if (now - logged_at < logEvery_ms) return Effect.void
-      logged_at = now
-      return Effect.logWarning(`rate limits are counted by this node alone: ${shared.kind} is away: ${reason}`)
-    }
+    const noteAway = ({ reason }: StoreAway) =>
+      Effect.flatMap(Clock.currentTimeMillis, (now) => {
+        away = true
+        askedAgain_at = now + pause_ms
+        if (now - logged_at < logEvery_ms) return Effect.void
+        logged_at = now
+        return Effect.logWarning(`rate limits are counted by this node alone: ${shared.kind} is away: ${reason}`)
+      })
 
     const orElse = <A>(asked: Effect.Effect<A, StoreAway>, local: Effect.Effect<A>): Effect.Effect<A> =>
       Effect.flatMap(Clock.currentTimeMillis, (now) => {
         if (away && now < askedAgain_at) return local
-        if (away) askedAgain_at = now + pause_ms
+        // This one finds out; the others do not wait with it.
+        if (away) askedAgain_at = now + Duration.toMillis(patience) + pause_ms
         return asked.pipe(
+          // What hangs may not be interruptible either.
+          Effect.disconnect,
           Effect.timeoutFail({
             duration: patience,
             onTimeout: () => new StoreAway({ reason: `no answer within ${Duration.toMillis(patience)} ms` })
@@ -58,7 +62,7 @@ export const withFallback = (shared: SharedStore): Effect.Effect<typeof RateLimi
           Effect.tap(() => {
             away = false
           }),
-          Effect.catchAll((error) => Effect.zipRight(noteAway(now, error), local))
+          Effect.catchAll((error) => Effect.zipRight(noteAway(error), local))
         )
       })
 
