@@ -1,6 +1,7 @@
 import { CliConfig, Command } from "@effect/cli"
 import { Effect, type Layer } from "effect"
 import type { ConfigurationInvalid, Settings } from "../platform/Settings.ts"
+import { agentsCommand } from "./AgentsCommand.ts"
 import { auditCommand } from "./AuditCommand.ts"
 import { demoCommand } from "./DemoCommand.ts"
 import { doctorCommand } from "./DoctorCommand.ts"
@@ -38,6 +39,7 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
       oneShot(auditCommand),
       oneShot(demoCommand),
       oneShot(keysCommand(environment())),
+      oneShot(agentsCommand),
       oneShot(migrateCommand).pipe(Command.provide(environment())),
       oneShot(doctorCommand),
       oneShot(healthCommand)

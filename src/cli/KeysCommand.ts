@@ -1,12 +1,12 @@
 import { Args, Command, Options } from "@effect/cli"
-import { ConfigProvider, Console, DateTime, Effect, type Layer, Option, Schema } from "effect"
+import { Console, DateTime, Effect, type Layer, Option, Schema } from "effect"
 import { ApiKeyId } from "../domain/Ids.ts"
 import type { ApiKey } from "../domain/identity/ApiKey.ts"
 import { Scope } from "../domain/Principal.ts"
 import * as KeyFormat from "../identity/KeyFormat.ts"
-import * as Setting from "../platform/Setting.ts"
 import type { Settings } from "../platform/Settings.ts"
 import { recoverCommand } from "./KeysRecoverCommand.ts"
+import { OptionInvalid, scopeNamed, timeSpan } from "./OptionText.ts"
 import { client, connection, everything, suiteId } from "./Remote.ts"
 import { columns } from "./Table.ts"
 
@@ -53,38 +53,14 @@ const creation = {
   )
 }
 
-/** An option's text is not of the form that it has to be. */
-class OptionInvalid extends Schema.TaggedError<OptionInvalid>("cli/OptionInvalid")("OptionInvalid", {
-  option: Schema.String,
-  expected: Schema.String
-}) {
-  override get message() {
-    return `${this.option}: ${this.expected}`
-  }
-}
-
-const timeSpan = (text: string) => {
-  const option = "--expires-in"
-  return ConfigProvider.fromMap(new Map([[option, text]]), { pathDelim: "\u0000" })
-    .load(Setting.duration(option))
-    .pipe(
-      Effect.mapError(() => new OptionInvalid({ option, expected: `expected a time span such as 30 d, got ${text}` }))
-    )
-}
-
 const isScope = Schema.is(Scope)
-
-const scopeNamed = (name: string) =>
-  isScope(name)
-    ? Effect.succeed(name)
-    : new OptionInvalid({ option: "--scope", expected: `expected one of ${Scope.literals.join(", ")}, got ${name}` })
 
 const create = Command.make("create", creation, ({ name, scopes, suites, expires_in, ...options }) =>
   Effect.gen(function* () {
     const api = yield* client(options)
     const now = yield* DateTime.now
-    const span = Option.isNone(expires_in) ? undefined : yield* timeSpan(expires_in.value)
-    const wanted = yield* Effect.forEach(scopes, scopeNamed)
+    const span = Option.isNone(expires_in) ? undefined : yield* timeSpan("--expires-in", expires_in.value, "30 d")
+    const wanted = yield* Effect.forEach(scopes, scopeNamed(isScope))
     const suite_ids = yield* Effect.forEach(suites, (suite) => suiteId(api, suite))
     const made = yield* api.api_keys.create({
       payload: {

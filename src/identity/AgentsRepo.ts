@@ -92,11 +92,12 @@ export class AgentsRepo extends Effect.Service<AgentsRepo>()("identity/AgentsRep
     const remove = (org_id: OrganizationId, agent_id: AgentId) =>
       orDefect(Effect.asVoid(sql`delete from agents where org_id = ${org_id} and id = ${agent_id}`))
 
-    /** Leaves the agents that a user answers for without an owner. */
+    /** Leaves the agents that a user answers for without an owner; answers their ids. */
     const disown = (org_id: OrganizationId, user_id: UserId) =>
-      orDefect(
-        Effect.asVoid(sql`update agents set owner_id = null, updated_at = now()
-          where org_id = ${org_id} and owner_id = ${user_id}`)
+      Rows.all(
+        Schema.Struct({ id: AgentId }),
+        sql`update agents set owner_id = null, updated_at = now()
+          where org_id = ${org_id} and owner_id = ${user_id} returning id`
       )
 
     const byClientId = (client_id: string) =>

@@ -97,11 +97,12 @@ export class ApiKeysRepo extends Effect.Service<ApiKeysRepo>()("identity/ApiKeys
           where ${owned(owner)} and id = ${key_id} returning hash`
       )
 
-    /** Ends all keys that a user has in an organization. */
+    /** Ends all keys that a user has in an organization; answers their ids. */
     const revokeOf = (org_id: OrganizationId, user_id: UserId) =>
-      orDefect(
-        Effect.asVoid(sql`update api_keys set revoked_at = now(), updated_at = now()
-          where org_id = ${org_id} and user_id = ${user_id} and revoked_at is null`)
+      Rows.all(
+        Schema.Struct({ id: ApiKeyId }),
+        sql`update api_keys set revoked_at = now(), updated_at = now()
+          where org_id = ${org_id} and user_id = ${user_id} and revoked_at is null returning id`
       )
 
     /** The valid key of a member or of an active agent. An agent's key does what the agent still may. */

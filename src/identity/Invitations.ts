@@ -46,7 +46,9 @@ export class Invitations extends Effect.Service<Invitations>()("identity/Invitat
       const row = yield* Effect.gen(function* () {
         const actor = yield* caller
         yield* assertIncludes(actor, role)
-        yield* repo.revokeTo(actor.org_id, email)
+        for (const { id } of yield* repo.revokeTo(actor.org_id, email)) {
+          yield* audit.record({ action: "invitation.revoke", resource: `invitation/${id}` })
+        }
         const { org_id, user_id: invited_by } = actor
         const made = yield* repo.insert({
           org_id,
@@ -77,7 +79,7 @@ export class Invitations extends Effect.Service<Invitations>()("identity/Invitat
       yield* Effect.gen(function* () {
         const { org_id } = yield* CurrentPrincipal
         const before = (yield* repo.lock(org_id, id)) ?? (yield* invitationNotFound(id))
-        if (before.status === "accepted") return yield* new InvitationGone({ status: before.status })
+        if (before.status === "accepted") return yield* new InvitationGone({ reason: before.status })
         if (before.status === "revoked") return
         yield* repo.revoke(org_id, id)
         yield* audit.record({ action: "invitation.revoke", resource: `invitation/${id}`, before })
@@ -90,7 +92,7 @@ export class Invitations extends Effect.Service<Invitations>()("identity/Invitat
         // The organization first, as all do who change its members.
         if ((yield* memberships.lockOrganization(org_id)) === undefined) return yield* unknown
         const invitation = (yield* repo.lock(org_id, id)) ?? (yield* unknown)
-        if (invitation.status !== "open") return yield* new InvitationGone({ status: invitation.status })
+        if (invitation.status !== "open") return yield* new InvitationGone({ reason: invitation.status })
         if ((yield* memberships.find(org_id, user_id)) !== undefined) return yield* new AlreadyMember({ user_id })
         yield* users.join(org_id, user_id, invitation.role)
         yield* repo.accept(id)

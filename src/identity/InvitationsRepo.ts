@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import { type InvitationId, OrganizationId as Org, type OrganizationId, type UserId } from "../domain/Ids.ts"
 import { Invitation } from "../domain/identity/Invitation.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
-import { Role, roleIncludes } from "../domain/Principal.ts"
+import type { Role } from "../domain/Principal.ts"
 import { Id } from "../platform/Id.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import * as Rows from "../platform/Rows.ts"
@@ -22,6 +22,8 @@ interface NewInvitation {
 const Positioned = Keyset.Positioned(Invitation.fields)
 /** An invitation together with whose it is. */
 const Addressed = Schema.Struct({ ...Invitation.fields, org_id: Org })
+
+const Ended = Schema.Struct({ id: Invitation.fields.id })
 
 /** Rows of `invitations`. */
 export class InvitationsRepo extends Effect.Service<InvitationsRepo>()("identity/InvitationsRepo", {
@@ -83,24 +85,22 @@ export class InvitationsRepo extends Effect.Service<InvitationsRepo>()("identity
           where org_id = ${org_id} and id = ${invitation_id}`)
       )
 
-    /** Ends the open invitations to an address: another one takes their place. */
+    /** Ends the open invitations to an address, as another one takes their place; answers their ids. */
     const revokeTo = (org_id: OrganizationId, email: string) =>
-      orDefect(
-        Effect.asVoid(sql`update invitations set revoked_at = now(), updated_at = now()
-          where org_id = ${org_id} and lower(email) = lower(${email}) and ${isOpen}`)
+      Rows.all(
+        Ended,
+        sql`update invitations set revoked_at = now(), updated_at = now()
+          where org_id = ${org_id} and lower(email) = lower(${email}) and ${isOpen} returning id`
       )
 
-    /** Ends the open invitations of somebody to what they may no longer give: to all roles, when they have none. */
-    const revokeAbove = (org_id: OrganizationId, invited_by: UserId, role: Role | null) => {
-      const beyond = Role.literals.filter((one) => role === null || !roleIncludes(role, one))
-      return beyond.length === 0
-        ? Effect.void
-        : orDefect(
-            Effect.asVoid(sql`update invitations set revoked_at = now(), updated_at = now()
-              where org_id = ${org_id} and invited_by = ${invited_by} and ${isOpen} and ${sql.in("role", beyond)}`)
-          )
-    }
+    /** Ends somebody's open invitations to roles that they do not hold any more; answers their ids. */
+    const revokeBeyond = (org_id: OrganizationId, invited_by: UserId, beyond: ReadonlyArray<Role>) =>
+      Rows.all(
+        Ended,
+        sql`update invitations set revoked_at = now(), updated_at = now()
+          where org_id = ${org_id} and invited_by = ${invited_by} and role = any(${beyond}) and ${isOpen} returning id`
+      )
 
-    return { insert, list, find, lock, byToken, pending, accept, revoke, revokeTo, revokeAbove } as const
+    return { insert, list, find, lock, byToken, pending, accept, revoke, revokeTo, revokeBeyond } as const
   })
 }) {}

@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import { OrganizationId as Org, type OrganizationId, type UserId } from "../domain/Ids.ts"
 import { Member, MyOrganization } from "../domain/identity/User.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
-import { Role } from "../domain/Principal.ts"
+import type { Role } from "../domain/Principal.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import * as Rows from "../platform/Rows.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -25,7 +25,7 @@ export class MembershipsRepo extends Effect.Service<MembershipsRepo>()("identity
 
     // `created_at` and `id` are what a list goes by: when somebody joined, and who.
     const members = (org_id: OrganizationId) => sql`(
-      select u.id, u.display_name, u.email, u.created_at as user_created_at, greatest(u.updated_at, m.updated_at) as updated_at,
+      select m.user_id as id, u.display_name, u.email, u.created_at as user_created_at, greatest(u.updated_at, m.updated_at) as updated_at,
         m.role, m.created_at
       from memberships m join users u on u.id = m.user_id where m.org_id = ${org_id}) members`
 

@@ -92,12 +92,11 @@ export class Organizations extends Effect.Service<Organizations>()("identity/Org
     const remove = Effect.fn("Organizations.delete")(function* (id: OrganizationId) {
       yield* assertOwn(id)
       yield* Effect.gen(function* () {
-        const { user_id } = yield* CurrentPrincipal
-        // Two of one's organizations are not deleted at once, each as the one that is not the last.
-        if (user_id !== null) yield* users.lock(user_id)
         const before = (yield* repo.lock(id)) ?? (yield* organizationNotFound(id))
         const actor = yield* caller
         if (actor.role !== "owner") return yield* new Forbidden({ detail: "only an owner can delete the organization" })
+        // Two of one's organizations are not deleted at once, each as the one that is not the last.
+        yield* users.lock(actor.user_id)
         const holds = yield* repo.holds(id)
         if (holds !== undefined) return yield* new OrganizationInUse({ id, holds })
         if ((yield* memberships.elsewhere(id, actor.user_id)) === 0) return yield* new LastOrganization({ id })

@@ -1,6 +1,6 @@
 import { SqlClient, type SqlError } from "@effect/sql"
 import { Effect, Schema } from "effect"
-import { OrganizationId, UserId } from "../domain/Ids.ts"
+import { type OrganizationId, UserId } from "../domain/Ids.ts"
 import {
   type CreateOrganization,
   Organization,
@@ -10,15 +10,6 @@ import {
 import { Id } from "../platform/Id.ts"
 import * as Rows from "../platform/Rows.ts"
 import { orDefect, violates } from "../platform/SqlFailure.ts"
-
-/** What an organization must not have when it is deleted: by table, in words. */
-const contents = {
-  sessions: "sessions",
-  uploads: "uploads",
-  mcp_servers: "MCP servers",
-  examples: "examples",
-  jobs: "jobs"
-} as const
 
 /** Rows of `organizations`. */
 export class OrganizationsRepo extends Effect.Service<OrganizationsRepo>()("identity/OrganizationsRepo", {
@@ -63,18 +54,39 @@ export class OrganizationsRepo extends Effect.Service<OrganizationsRepo>()("iden
         Rows.first(Organization, query)
       )
 
+    // In words, as the refusal tells them. What hangs on these goes with them; of a deleted server the row stays.
+    const contents = [
+      ["sessions", (org_id: OrganizationId) => sql`select 1 from sessions where org_id = ${org_id} limit 1`],
+      ["uploads", (org_id: OrganizationId) => sql`select 1 from uploads where org_id = ${org_id} limit 1`],
+      [
+        "jobs under way",
+        (org_id: OrganizationId) =>
+          sql`select 1 from jobs where org_id = ${org_id} and status in ('PENDING', 'RUNNING') limit 1`
+      ],
+      [
+        "MCP servers",
+        (org_id: OrganizationId) =>
+          sql`select 1 from mcp_servers where org_id = ${org_id} and deleted_at is null limit 1`
+      ]
+    ] as const
+
     /** The first kind of thing that an organization still has; undefined: none. */
     const holds = (org_id: OrganizationId) =>
-      Effect.gen(function* () {
-        for (const [table, words] of Object.entries(contents)) {
-          const [row] = yield* orDefect(sql`select 1 from ${sql(table)} where org_id = ${org_id} limit 1`)
-          if (row !== undefined) return words
-        }
-        return undefined
-      })
+      orDefect(
+        Effect.gen(function* () {
+          for (const [words, some] of contents) if ((yield* some(org_id)).length > 0) return words
+          return undefined
+        })
+      )
 
+    /** Removes the organization with all that is left of it: what {@link holds} names must be gone. */
     const remove = (org_id: OrganizationId) =>
-      orDefect(Effect.asVoid(sql`delete from organizations where id = ${org_id}`))
+      orDefect(
+        Effect.zipRight(
+          sql`delete from jobs where org_id = ${org_id}`,
+          Effect.asVoid(sql`delete from organizations where id = ${org_id}`)
+        )
+      )
 
     const bySlug = (slug: string) =>
       Rows.first(Organization, sql`select ${columns} from organizations where slug = ${slug}`)

@@ -7,7 +7,8 @@ import {
   all,
   CurrentPrincipal,
   effectiveScopes,
-  type Role,
+  Role,
+  roleIncludes,
   scope,
   unrestricted,
   withPolicy
@@ -113,11 +114,24 @@ export class Users extends Effect.Service<Users>()("identity/Users", {
         if (role === "owner" && (yield* memberships.owners(org_id)) < 2) return yield* new LastOwner({ id })
       })
 
+    /** Ends somebody's open invitations to the roles that they lost. */
+    const revokeInvitations = (org_id: OrganizationId, id: UserId, lost: ReadonlyArray<Role>) =>
+      Effect.flatMap(invitations.revokeBeyond(org_id, id, lost), (ended) =>
+        Effect.forEach(
+          ended,
+          (one) => audit.record({ action: "invitation.revoke", resource: `invitation/${one.id}` }),
+          {
+            discard: true
+          }
+        )
+      )
+
     const changeRole = (org_id: OrganizationId, before: Member, role: Role) =>
       Effect.gen(function* () {
         if (role !== "owner") yield* assertOtherOwner(org_id, before)
         yield* memberships.setRole(org_id, before.id, role)
-        yield* invitations.revokeAbove(org_id, before.id, role)
+        const lost = Role.literals.filter((one) => !roleIncludes(role, one))
+        yield* revokeInvitations(org_id, before.id, lost)
         const after = yield* existing(org_id, before.id)
         yield* audit.record({ action: "membership.update", resource: `user/${before.id}`, before, after })
       })
@@ -156,9 +170,13 @@ export class Users extends Effect.Service<Users>()("identity/Users", {
         const before = yield* existing(actor.org_id, id)
         yield* assertIncludes(actor, before.role)
         yield* assertOtherOwner(actor.org_id, before)
-        yield* keys.revokeOf(actor.org_id, id)
-        yield* invitations.revokeAbove(actor.org_id, id, null)
-        yield* agents.disown(actor.org_id, id)
+        for (const key of yield* keys.revokeOf(actor.org_id, id)) {
+          yield* audit.record({ action: "api_key.revoke", resource: `api_key/${key.id}` })
+        }
+        for (const agent of yield* agents.disown(actor.org_id, id)) {
+          yield* audit.record({ action: "agent.update", resource: `agent/${agent.id}` })
+        }
+        yield* revokeInvitations(actor.org_id, id, Role.literals)
         yield* memberships.remove(actor.org_id, id)
         yield* audit.record({ action: "membership.delete", resource: `user/${id}`, before })
       }).pipe(sql.withTransaction, orDefect)

@@ -11,10 +11,15 @@ export const AgentStatus = Schema.Literal("active", "disabled").annotations({
 })
 export type AgentStatus = typeof AgentStatus.Type
 
-/** An agent has no role that would bound what `*` stands for. */
-const AgentScopes = Schema.Array(
-  Scope.pipe(Schema.filter((scope) => scope !== "*", { message: () => "an agent's scopes are named one by one" }))
-).pipe(Schema.minItems(1), Schema.maxItems(50))
+/** An agent has no role that would bound what `*` stands for: its scopes are named one by one. */
+export type AgentScope = Exclude<Scope, "*">
+export const AgentScope = Scope.pipe(
+  Schema.filter((scope): scope is AgentScope => scope !== "*", {
+    message: () => "an agent's scopes are named one by one"
+  })
+)
+
+const AgentScopes = Schema.Array(AgentScope).pipe(Schema.minItems(1), Schema.maxItems(50))
 
 /** A program that acts for itself: it has a client id and a secret, and no role. */
 export class Agent extends Schema.Class<Agent>("Agent")({

@@ -55,11 +55,11 @@ export const invitationNotFound = (id: InvitationId) => new NotFound({ detail: `
 /** The invitation was there, and is not any more. */
 export class InvitationGone extends Schema.TaggedError<InvitationGone>("InvitationGone")(
   "InvitationGone",
-  { status: InvitationStatus },
+  { reason: InvitationStatus },
   problem(410, "gone", "The invitation is no longer open")
 ) {
   override get message() {
-    return `the invitation is ${this.status}: ask for another one`
+    return `the invitation is ${this.reason}: ask for another one`
   }
 }
 

@@ -73,7 +73,7 @@ export class OrganizationInUse extends Schema.TaggedError<OrganizationInUse>("Or
   problem(409, "conflict", "The organization is in use")
 ) {
   override get message() {
-    return `there are ${this.holds} in the organization ${this.id}: delete them first`
+    return `the organization ${this.id} still has ${this.holds}: end or delete them first`
   }
 }
 
