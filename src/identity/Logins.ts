@@ -1,7 +1,7 @@
 import { SqlClient } from "@effect/sql"
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { Forbidden } from "../domain/Errors.ts"
-import type { OrganizationId, UserId } from "../domain/Ids.ts"
+import type { OrganizationId } from "../domain/Ids.ts"
 import { Settings } from "../platform/Settings.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 import type { AutoProvision } from "../platform/settings/LoginSettings.ts"
@@ -16,6 +16,16 @@ const stranger = new Forbidden({
 })
 
 const elsewhere = new Forbidden({ detail: "you are no member of the organization that X-Org-Id names" })
+
+/** A rule names an organization that is not there. */
+class OrganizationMissing extends Schema.TaggedError<OrganizationMissing>("identity/OrganizationMissing")(
+  "OrganizationMissing",
+  { organization: Schema.String }
+) {
+  override get message() {
+    return `AUTH_AUTO_PROVISION names the organization ${this.organization}, which is not there`
+  }
+}
 
 /** What a display name can be. */
 const shown = (text: string) => [...text.toWellFormed().replaceAll("\u0000", "")].slice(0, 200).join("") || "?"
@@ -36,19 +46,21 @@ export class Logins extends Effect.Service<Logins>()("identity/Logins", {
       return login.auto_provision.find((one) => one.domain === domain)
     }
 
-    const provision = (user_id: UserId, { organization, role }: AutoProvision) =>
+    const userOf = (person: Person, email: string) =>
+      repo.userOf({ issuer: person.iss, subject: person.sub, display_name: shown(person.name ?? email), email })
+
+    /** A user and their membership at once: whoever sees the one sees the other. */
+    const provision = (person: Person, email: string, { organization, role }: AutoProvision) =>
       Effect.gen(function* () {
-        const joined = yield* repo.join(user_id, organization, role)
-        if (joined === undefined) {
-          yield* Effect.logWarning(`AUTH_AUTO_PROVISION names the organization ${organization}, which is not there`)
-          return
-        }
-        yield* audit.recordAs(user_id, joined.org_id, {
-          action: "user.provision",
-          resource: `user/${user_id}`,
-          after: joined
-        })
-      }).pipe(sql.withTransaction, orDefect)
+        const { id } = yield* userOf(person, email)
+        const joined = yield* repo.join(id, organization, role)
+        if (joined === undefined) return yield* new OrganizationMissing({ organization })
+        yield* audit.recordAs(id, joined.org_id, { action: "user.provision", resource: `user/${id}`, after: joined })
+      }).pipe(
+        sql.withTransaction,
+        orDefect,
+        Effect.catchTag("OrganizationMissing", ({ message }) => Effect.logWarning(message))
+      )
 
     /**
      * Makes the person what open invitations to their verified address say; and, when they were never
@@ -58,17 +70,11 @@ export class Logins extends Effect.Service<Logins>()("identity/Logins", {
       Effect.gen(function* () {
         const email = verifiedEmail(person)
         if (email === undefined) return
-        const isInvited = (yield* invitations.pendingFor(email)).length > 0
         const rule = (yield* repo.isKnown(person.iss, person.sub)) ? undefined : ruleFor(email)
-        if (!isInvited && rule === undefined) return
-        const { id } = yield* repo.userOf({
-          issuer: person.iss,
-          subject: person.sub,
-          display_name: shown(person.name ?? email),
-          email
-        })
-        if (isInvited) yield* invitations.acceptFor(email, id)
-        if (rule !== undefined) yield* provision(id, rule)
+        if (rule !== undefined) yield* provision(person, email, rule)
+        if ((yield* invitations.pendingFor(email)).length === 0) return
+        const { id } = yield* userOf(person, email)
+        yield* invitations.acceptFor(email, id)
       })
 
     const membershipsOf = (person: Person) =>

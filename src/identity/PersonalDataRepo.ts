@@ -77,12 +77,6 @@ export class PersonalDataRepo extends Effect.Service<PersonalDataRepo>()("identi
           select p.org_id from audit_personal p join data_keys k on k.id = p.key_id where k.user_id = ${id} order by 1`
       )
 
-    const exists = (table: string) =>
-      Effect.map(
-        Rows.one(Schema.Struct({ found: Schema.Boolean }), sql`select to_regclass(${table}) is not null as found`),
-        ({ found }) => found
-      )
-
     /** Takes the person out of every table; what they did keeps their id, which leads nowhere from then on. */
     const erase = (id: UserId, email: string | null) =>
       orDefect(
@@ -91,10 +85,7 @@ export class PersonalDataRepo extends Effect.Service<PersonalDataRepo>()("identi
           yield* sql`update agents set owner_id = null, updated_at = now() where owner_id = ${id}`
           yield* sql`update api_keys set name = 'erased', revoked_at = coalesce(revoked_at, now()), updated_at = now()
             where user_id = ${id}`
-          // Part of the tokens of this service, which not every database has yet.
-          if (yield* exists("refresh_tokens")) {
-            yield* sql`update refresh_tokens set revoked_at = coalesce(revoked_at, now()) where user_id = ${id}`
-          }
+          yield* sql`delete from token_families where user_id = ${id}`
           yield* sql`delete from memberships where user_id = ${id}`
           yield* sql`update users set display_name = 'Erased', email = null, issuer = 'erased', subject = id::text,
             erased_at = now(), updated_at = now() where id = ${id}`

@@ -179,7 +179,7 @@ layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: SEED }), realClock)(
             (yield* answer("/v1/models", { headers: { authorization: `Bearer ${body.access_token}` } })).status
           ).toBe(403)
         }
-        expect(yield* audited(caller)).toEqual(["auth.login", "auth.login", "auth.login"])
+        expect(yield* audited(caller)).toEqual(["auth.login", "access.deny", "auth.login", "auth.login"])
       })
     )
 
@@ -301,7 +301,7 @@ layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: `${SEED},${BEFORE}` }
           const again = yield* post("/auth/refresh", { refresh_token: made.refresh_token })
           expect(again.body).toMatchObject({ status: 400, error: "invalid_grant" })
           expect((yield* post("/auth/revoke", { token: made[which] })).status).toBe(204)
-          expect(yield* audited(caller)).toEqual(["auth.refresh", "auth.revoke"])
+          expect(yield* audited(caller)).toEqual(["auth.refresh", "auth.revoke", "auth.fail"])
         }
         expect((yield* post("/auth/revoke", { token: "nobody's" })).status).toBe(204)
       })
@@ -363,7 +363,7 @@ layer(TestServer.layer({ PUBLIC_URL: HERE }), realClock)("a refresh token", (it)
       expect(replayed.body.detail).toContain("used before")
       expect((yield* post("/auth/refresh", { refresh_token: first.body.refresh_token })).status).toBe(400)
       expect((yield* me(first.body.access_token)).status).toBe(401)
-      expect(yield* audited(caller)).toEqual(["auth.refresh", "auth.refresh_reuse"])
+      expect(yield* audited(caller)).toEqual(["auth.refresh", "auth.refresh_reuse", "auth.fail"])
     })
   )
 
