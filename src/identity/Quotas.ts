@@ -20,6 +20,8 @@ import { type Ceiling, QuotasRepo, type Usage } from "./QuotasRepo.ts"
 
 /** How often what was counted is written, and what other nodes counted is read. */
 const EVERY = Duration.seconds(2)
+/** How often windows of more than 400 days ago are removed. */
+const FORGET_EVERY = Duration.hours(24)
 /** An organization that nobody asked for so long is not read any more. */
 const IDLE_MS = Duration.toMillis("2 minutes")
 /** How long the sum of an organization's sessions is taken for what it was. */
@@ -251,6 +253,7 @@ export class Quotas extends Effect.Service<Quotas>()("identity/Quotas", {
     })
 
     yield* Effect.forkScoped(Effect.repeat(quiet(round), Schedule.spaced(EVERY)))
+    yield* Effect.forkScoped(Effect.repeat(quiet(repo.forget), Schedule.spaced(FORGET_EVERY)))
     yield* Effect.addFinalizer(() => quiet(flush))
 
     return { count, check, list, set } as const

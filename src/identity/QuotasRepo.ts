@@ -4,6 +4,7 @@ import { OrganizationId } from "../domain/Ids.ts"
 import { QuotaKind, QuotaWindow } from "../domain/identity/Quota.ts"
 import { Id } from "../platform/Id.ts"
 import * as Rows from "../platform/Rows.ts"
+import { orDefect } from "../platform/SqlFailure.ts"
 
 /** What of a window is used; `begins` is its first day, in UTC. */
 export const Usage = Schema.Struct({
@@ -66,6 +67,9 @@ export class QuotasRepo extends Effect.Service<QuotasRepo>()("identity/QuotasRep
           returning u.org_id, u.kind, u."window", u.begins::text, u.used`
       )
 
+    /** Removes what was used in windows that nobody looks back to. */
+    const forget = orDefect(Effect.asVoid(sql`delete from quota_usage where begins < ${today} - 400`))
+
     /** What the sessions of an organization weigh: counted where they are, so that nothing can drift. */
     const bytesStored = (org_id: OrganizationId) =>
       Effect.map(
@@ -93,6 +97,6 @@ export class QuotasRepo extends Effect.Service<QuotasRepo>()("identity/QuotasRep
           returning org_id, kind, "window", ceiling`
       )
 
-    return { ceilings, usage, add, bytesStored, bySlug, set, unset } as const
+    return { ceilings, usage, add, forget, bytesStored, bySlug, set, unset } as const
   })
 }) {}

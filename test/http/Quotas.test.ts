@@ -1,5 +1,8 @@
+import { SqlClient } from "@effect/sql"
 import { expect, layer } from "@effect/vitest"
 import { Effect } from "effect"
+import { QuotasRepo } from "../../src/identity/QuotasRepo.ts"
+import { Id } from "../../src/platform/Id.ts"
 import { eventually } from "../support/Eventually.ts"
 import { type Caller, organization } from "../support/Organizations.ts"
 import { client, request, TestServer } from "../support/TestServer.ts"
@@ -31,6 +34,24 @@ const midnight = () => {
   const now = new Date()
   return Date.UTC(now.getUTCFullYear(), now.getUTCMonth(), now.getUTCDate() + 1)
 }
+
+layer(TestServer.layer())("what was used", (it) => {
+  it.effect("is forgotten after 400 days", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const { org_id } = yield* organization()
+      yield* sql`insert into quota_usage (org_id, kind, "window", begins, used)
+        select ${org_id}, 'requests', 'day', (now() at time zone 'utc')::date - ago, ago from unnest(array[399, 401]) as ago`
+      yield* Effect.flatMap(QuotasRepo, ({ forget }) => forget).pipe(
+        Effect.provide(QuotasRepo.Default),
+        Effect.provide(Id.layer),
+        Effect.provideService(SqlClient.SqlClient, sql)
+      )
+      const kept = yield* sql`select used from quota_usage where org_id = ${org_id}`
+      expect(kept).toEqual([{ used: 399 }])
+    })
+  )
+})
 
 layer(TestServer.layer({ QUOTA_REQUESTS_PER_DAY: "40" }), { excludeTestServices: true })("a quota", (it) => {
   it.effect("of requests admits exactly its ceiling under 32 clients, and the refusal says when it ends", () =>
