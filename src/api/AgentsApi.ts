@@ -12,7 +12,7 @@ import {
   UpdateAgent
 } from "../domain/identity/Agent.ts"
 import { Page, pageFields, SearchText } from "../domain/Page.ts"
-import { Authentication, RequiredScope } from "./Security.ts"
+import { Authentication, RateGroup, RequiredScope } from "./Security.ts"
 
 const path = Schema.Struct({ id: AgentId })
 
@@ -27,6 +27,7 @@ export class AgentsApi extends HttpApiGroup.make("agents")
       .addError(NotFound)
       .addError(AgentNameTaken)
       .annotate(RequiredScope, "agents:write")
+      .annotate(RateGroup, "keys")
   )
   .add(
     HttpApiEndpoint.get("list", "/v1/agents")
@@ -58,6 +59,7 @@ export class AgentsApi extends HttpApiGroup.make("agents")
       .addError(NotFound)
       .addError(AgentNameTaken)
       .annotate(RequiredScope, "agents:write")
+      .annotate(RateGroup, "keys")
   )
   .add(
     HttpApiEndpoint.del("delete", "/v1/agents/:id")
@@ -66,6 +68,7 @@ export class AgentsApi extends HttpApiGroup.make("agents")
       .addSuccess(HttpApiSchema.NoContent)
       .addError(NotFound)
       .annotate(RequiredScope, "agents:write")
+      .annotate(RateGroup, "keys")
   )
   .add(
     HttpApiEndpoint.post("rotate_secret", "/v1/agents/:id/rotate-secret")
@@ -75,5 +78,6 @@ export class AgentsApi extends HttpApiGroup.make("agents")
       .addSuccess(AgentWithSecret)
       .addError(NotFound)
       .annotate(RequiredScope, "agents:write")
+      .annotate(RateGroup, "keys")
   )
   .middleware(Authentication) {}
