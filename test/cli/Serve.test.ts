@@ -32,7 +32,12 @@ it.scoped("a variable that is none of ours gets a warning, SIGTERM ends with 0",
 it.scoped("a port in use is one line, with no trace of the inside", () =>
   Effect.gen(function* () {
     const { app, owner } = yield* testDatabase
-    const environment = { DATABASE_URL: app, DATABASE_MIGRATION_URL: owner }
+    const environment = {
+      DATABASE_URL: app,
+      DATABASE_MIGRATION_URL: owner,
+      // Two processes over one database share its secrets.
+      API_KEY_ENCRYPTION_KEY: "00".repeat(32)
+    }
     const { base_url } = yield* serve(environment)
     const { port } = new URL(base_url)
     const { code, stderr } = yield* run(["serve"], { ...environment, PORT: port })

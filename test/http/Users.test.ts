@@ -15,7 +15,7 @@ const actions = ({ org_id }: Pick<Caller, "org_id">) =>
   Effect.gen(function* () {
     const { sql } = yield* TestServer
     const rows = yield* sql<{ entry: string }>`
-      select action || ' ' || resource as entry from audit_entries where org_id = ${org_id} order by at, id`
+      select action || ' ' || resource as entry from audit_entries where org_id = ${org_id} and action not in ('auth.fail', 'access.deny') order by at, id`
     return rows.map(({ entry }) => entry)
   })
 
