@@ -119,6 +119,7 @@ const filesAreOwn = Effect.flatMap(Settings, ({ objects, data, jobs: { role } })
 /** The service as one layer over its settings: `main` launches it, tests run it in their scope. */
 export const layer = Bootstrap.pipe(
   Effect.flatMap((bootstrap) => bootstrap.run()),
+  Effect.zipLeft(Effect.flatMap(DataKeys, ({ warm }) => warm)),
   Effect.map(listening),
   Layer.unwrapEffect,
   Layer.provideMerge(Layer.provide(services, OnUpload.layer)),

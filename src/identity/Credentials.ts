@@ -37,6 +37,15 @@ const basic = (encoded: string): Either.Either<Credential, Unauthorized> => {
   return Either.right({ kind: "client_secret", client_id: text.slice(0, at), secret: text.slice(at + 1) })
 }
 
+// No other has ever been given out, and what is looked up is not for others to choose.
+const isClientId = (text: string) => /^agent_[0-9A-Za-z]{22}$/.test(text)
+
+const unknownClient = new Unauthorized({ detail: "this is no client id of this service" })
+
+/** An agent's client id and secret that a body carries. */
+export const presentedClient = (client_id: string, secret: string): Effect.Effect<Credential, Unauthorized> =>
+  isClientId(client_id) ? Effect.succeed({ kind: "client_secret", client_id, secret }) : Effect.fail(unknownClient)
+
 const authorization = (text: string): Either.Either<Credential, Unauthorized> => {
   const [, scheme, value] = /^(bearer|basic) +(\S+) *$/i.exec(text) ?? []
   if (scheme === undefined || value === undefined) return Either.left(unreadable)
@@ -91,6 +100,7 @@ export const presentedCredential = (headers: RequestHeaders): Effect.Effect<Cred
   return Effect.flatMap(presented(headers), (found): Effect.Effect<Credential, Unauthorized | BadRequest> => {
     const [first, ...others] = found
     if (first === undefined) return Effect.fail(noCredential)
+    if (first.kind === "client_secret" && !isClientId(first.client_id)) return Effect.fail(unknownClient)
     return others.every((other) => isSame(first, other)) ? Effect.succeed(first) : Effect.fail(twoCredentials)
   })
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto"
 import { SqlClient } from "@effect/sql"
-import { Context, Effect, Redacted } from "effect"
+import { Context, Effect, Redacted, Schema } from "effect"
 import type { UserId } from "../domain/Ids.ts"
 import { SecretStore } from "../platform/SecretStore.ts"
 import * as Sealing from "./audit/Sealing.ts"
@@ -17,6 +17,16 @@ interface Wrapped {
   readonly id: string
   readonly wrapped: Uint8Array
   readonly kek_version: number
+}
+
+/** The secret store is not the one that the keys of this database were wrapped with. */
+export class DataKeysUnreadable extends Schema.TaggedError<DataKeysUnreadable>("identity/DataKeysUnreadable")(
+  "DataKeysUnreadable",
+  {}
+) {
+  override get message() {
+    return "the secret store does not hold the key that this database's personal data is encrypted with (data-keys/kek): it is another store, or was emptied; restore it, or configure the one before"
+  }
 }
 
 const at = { org_id: null, path: "data-keys/kek" }
@@ -42,6 +52,8 @@ export class DataKeys extends Effect.Service<DataKeys>()("identity/DataKeys", {
     const clock = yield* Effect.clock
     const keks = new Map<number, Buffer>()
     const recent = new Map<string, DataKey & { readonly until: number }>()
+    // Whoever waits for the key holds a connection: one of them asks, on one more.
+    const one = yield* Effect.makeSemaphore(1)
     let newest = 0
 
     const read = (version?: number) =>
@@ -59,7 +71,7 @@ export class DataKeys extends Effect.Service<DataKeys>()("identity/DataKeys", {
       )
 
     /** The version of the newest key-encryption key; of two processes that make the first one, one wins. */
-    const current = Effect.gen(function* () {
+    const settled = Effect.gen(function* () {
       if (newest > 0) return newest
       const found = yield* read()
       newest =
@@ -70,7 +82,9 @@ export class DataKeys extends Effect.Service<DataKeys>()("identity/DataKeys", {
         )) ??
         (yield* Effect.dieMessage("the secret store does not have the key that was just put there"))
       return newest
-    }).pipe(apart, Effect.orDie)
+    }).pipe(apart, one.withPermits(1), Effect.orDie)
+
+    const current = Effect.suspend(() => (newest > 0 ? Effect.succeed(newest) : settled))
 
     const kek = (version: number) =>
       Effect.suspend(() => {
@@ -79,11 +93,11 @@ export class DataKeys extends Effect.Service<DataKeys>()("identity/DataKeys", {
         return Effect.map(Effect.orDie(apart(read(version))), () => keks.get(version))
       })
 
-    /** The key as it is used; undefined where what wraps it is gone. */
+    /** The key as it is used. What cannot be unwrapped is no erasure, but a secret store that is another one. */
     const unwrap = ({ id, wrapped, kek_version }: Wrapped) =>
-      Effect.map(kek(kek_version), (outer): DataKey | undefined => {
+      Effect.flatMap(kek(kek_version), (outer) => {
         const key = outer === undefined ? undefined : Sealing.open(outer, wrapped, aboutKey(id))
-        return key === undefined ? undefined : { id, key }
+        return key === undefined ? Effect.die(new DataKeysUnreadable()) : Effect.succeed<DataKey>({ id, key })
       })
 
     const make = (owner: KeyOwner) =>
@@ -117,7 +131,7 @@ export class DataKeys extends Effect.Service<DataKeys>()("identity/DataKeys", {
           row === undefined
             ? make(owner)
             : Effect.tap(unwrap(row), (key) => {
-                if (key !== undefined && row.settled) remember(name, key)
+                if (row.settled) remember(name, key)
               })
         )
       })
@@ -128,6 +142,25 @@ export class DataKeys extends Effect.Service<DataKeys>()("identity/DataKeys", {
     /** Makes this process forget a person's key; the others go on writing with it for a while, which nobody can read. */
     const forget = (user_id: UserId) => Effect.sync(() => recent.delete(`user/${user_id}`))
 
-    return { of, unwrap, drop, forget, warm: Effect.asVoid(current) } as const
+    /**
+     * To be called at the start: reads the key-encryption key, or makes the first one, and sees to it that
+     * it is the one that the persons' keys are wrapped with.
+     */
+    const warm = Effect.gen(function* () {
+      yield* current
+      const any = yield* repo.any
+      if (any !== undefined) yield* unwrap(any)
+    }).pipe(
+      Effect.catchAllDefect((defect) =>
+        defect instanceof DataKeysUnreadable
+          ? Effect.fail(defect)
+          : Effect.logWarning(
+              "the key of personal data cannot be read now; it is asked for again when it is needed",
+              defect
+            )
+      )
+    )
+
+    return { of, unwrap, drop, forget, warm } as const
   })
 }) {}

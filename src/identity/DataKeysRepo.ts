@@ -32,6 +32,9 @@ export class DataKeysRepo extends Effect.Service<DataKeysRepo>()("identity/DataK
           from data_keys where ${column(owner)} = ${owner.id} order by created_at, id limit 1`
       )
 
+    /** One of all, if there is any. */
+    const any = Rows.first(Row, sql`select id, wrapped, kek_version, true as settled from data_keys limit 1`)
+
     /**
      * Waits for nobody who makes one for the same owner at the same time: then there are two, and both hold.
      * False where the owner is not there, or was erased: that waits for an erasure that is going on.
@@ -56,6 +59,6 @@ export class DataKeysRepo extends Effect.Service<DataKeysRepo>()("identity/DataK
     /** Drops every key of a person: what was encrypted with them is unreadable from then on. */
     const drop = (user_id: UserId) => orDefect(Effect.asVoid(sql`delete from data_keys where user_id = ${user_id}`))
 
-    return { next: id.next, find, insert, drop } as const
+    return { any, next: id.next, find, insert, drop } as const
   })
 }) {}

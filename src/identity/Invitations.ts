@@ -6,6 +6,7 @@ import {
   type AcceptInvitation,
   AlreadyMember,
   type CreateInvitation,
+  type Invitation,
   InvitationGone,
   InvitationWithToken,
   invitationNotFound
@@ -23,6 +24,9 @@ import { OrganizationsRepo } from "./OrganizationsRepo.ts"
 import { UsersRepo } from "./UsersRepo.ts"
 
 const unknown = new NotFound({ detail: "there is no invitation with this token" })
+
+/** An invitation as the audit log digests it: an address can be guessed, and the guess be confirmed for ever. */
+const impersonal = ({ email: _email, ...invitation }: Invitation) => invitation
 
 /** An invitation that somebody is about to take. */
 interface Taken {
@@ -67,7 +71,7 @@ export class Invitations extends Effect.Service<Invitations>()("identity/Invitat
           invited_by,
           expires_in
         })
-        yield* audit.record({ action: "invitation.create", resource: `invitation/${made.id}`, after: made })
+        yield* audit.record({ action: "invitation.create", resource: `invitation/${made.id}`, after: impersonal(made) })
         return made
       }).pipe(sql.withTransaction, orDefect)
       return new InvitationWithToken({ ...row, token })
@@ -91,7 +95,7 @@ export class Invitations extends Effect.Service<Invitations>()("identity/Invitat
         if (before.status === "accepted") return yield* new InvitationGone({ reason: before.status })
         if (before.status === "revoked") return
         yield* repo.revoke(org_id, id)
-        yield* audit.record({ action: "invitation.revoke", resource: `invitation/${id}`, before })
+        yield* audit.record({ action: "invitation.revoke", resource: `invitation/${id}`, before: impersonal(before) })
       }).pipe(sql.withTransaction, orDefect)
     }, write)
 
@@ -105,12 +109,11 @@ export class Invitations extends Effect.Service<Invitations>()("identity/Invitat
         if ((yield* memberships.find(org_id, user_id)) !== undefined) return yield* new AlreadyMember({ user_id })
         yield* users.join(org_id, user_id, invitation.role)
         yield* repo.accept(id)
-        const after = yield* memberships.find(org_id, user_id)
         yield* audit.recordAs(user_id, org_id, {
           action: "invitation.accept",
           resource: `invitation/${id}`,
-          before: invitation,
-          after
+          before: impersonal(invitation),
+          after: { org_id, user_id, role: invitation.role }
         })
         return invitation.role
       })

@@ -56,9 +56,10 @@ export class PersonalData extends Effect.Service<PersonalData>()("identity/Perso
         const { profile, isSelf, org_id } = yield* reachable(id)
         const [memberships, invitations, api_keys, sessions, traces] = yield* Effect.all([
           repo.memberOf(id),
-          repo.invited(profile.email),
-          repo.keys(id),
-          repo.uploaded(id),
+          // Of what other organizations have, the person alone is told.
+          repo.invited(profile.email, org_id),
+          repo.keys(id, isSelf ? null : org_id),
+          repo.uploaded(id, isSelf ? null : org_id),
           repo.traces(id)
         ])
         const head = yield* Effect.orDie(encode({ user: profile, memberships, invitations, api_keys, sessions }))

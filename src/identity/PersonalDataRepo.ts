@@ -50,23 +50,26 @@ export class PersonalDataRepo extends Effect.Service<PersonalDataRepo>()("identi
           from memberships m join organizations o on o.id = m.org_id where m.user_id = ${id} order by m.created_at, m.id`
       )
 
-    const invited = (email: string | null) =>
+    /** The organization alone, or (null) every one. */
+    const within = (org_id: OrganizationId | null) => (org_id === null ? sql`true` : sql`org_id = ${org_id}`)
+
+    const invited = (email: string | null, org_id: OrganizationId) =>
       Rows.all(
         invitations.value,
-        sql`select org_id, email, role, created_at from invitations where lower(email) = lower(${email}) order by created_at, id`
+        sql`select org_id, email, role, created_at from invitations where lower(email) = lower(${email}) and org_id = ${org_id} order by created_at, id`
       )
 
-    const keys = (id: UserId) =>
+    const keys = (id: UserId, org_id: OrganizationId | null) =>
       Rows.all(
         api_keys.value,
         sql`select org_id, id, user_id, agent_id, name, prefix, scopes, suite_ids, expires_at, last_used_at, revoked_at,
-            created_at, updated_at from api_keys where user_id = ${id} order by created_at, id`
+            created_at, updated_at from api_keys where user_id = ${id} and ${within(org_id)} order by created_at, id`
       )
 
-    const uploaded = (id: UserId) =>
+    const uploaded = (id: UserId, org_id: OrganizationId | null) =>
       Rows.all(
         sessions.value,
-        sql`select org_id, id, description, created_at from sessions where user_id = ${id} order by created_at, id`
+        sql`select org_id, id, description, created_at from sessions where user_id = ${id} and ${within(org_id)} order by created_at, id`
       )
 
     /** The organizations whose logs tell of the person, those that they left among them. */
@@ -77,11 +80,16 @@ export class PersonalDataRepo extends Effect.Service<PersonalDataRepo>()("identi
           select p.org_id from audit_personal p join data_keys k on k.id = p.key_id where k.user_id = ${id} order by 1`
       )
 
-    /** Takes the person out of every table; what they did keeps their id, which leads nowhere from then on. */
+    /**
+     * Takes the person out of every table; what they did keeps their id, which leads nowhere from then on.
+     * An address proves nothing: invitations to it are those of the organizations that the person is in.
+     */
     const erase = (id: UserId, email: string | null) =>
       orDefect(
         Effect.gen(function* () {
-          yield* sql`delete from invitations where lower(email) = lower(${email}) or (invited_by = ${id} and accepted_at is null)`
+          yield* sql`delete from invitations
+            where (lower(email) = lower(${email}) and org_id in (select org_id from memberships where user_id = ${id}))
+              or (invited_by = ${id} and accepted_at is null)`
           yield* sql`update agents set owner_id = null, updated_at = now() where owner_id = ${id}`
           yield* sql`update api_keys set name = 'erased', revoked_at = coalesce(revoked_at, now()), updated_at = now()
             where user_id = ${id}`

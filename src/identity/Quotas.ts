@@ -106,11 +106,13 @@ export class Quotas extends Effect.Service<Quotas>()("identity/Quotas", {
     const read = (org_ids: ReadonlyArray<OrganizationId>) =>
       Effect.map(Effect.zip(repo.ceilings(org_ids), repo.usage(org_ids)), ([ceilings, usage]) => {
         const now = clock.unsafeCurrentTimeMillis()
+        const ceilingsOf = Map.groupBy(ceilings, ({ org_id }) => org_id)
+        const usageOf = Map.groupBy(usage, ({ org_id }) => org_id)
         for (const org_id of org_ids) {
           const before = known.get(org_id)
           known.set(org_id, {
-            ceilings: ceilings.filter((row) => row.org_id === org_id),
-            usage: usage.filter((row) => row.org_id === org_id),
+            ceilings: ceilingsOf.get(org_id) ?? [],
+            usage: usageOf.get(org_id) ?? [],
             pending: pendingOf(org_id),
             asked_at: before?.asked_at ?? now,
             bytes: before?.bytes

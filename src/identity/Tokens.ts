@@ -8,7 +8,7 @@ import { orDefect } from "../platform/SqlFailure.ts"
 import { ACCESS_TOKEN_SECONDS, AccessTokens, CLOCK_SKEW } from "./AccessTokens.ts"
 import { Audit } from "./Audit.ts"
 import { Authenticator } from "./Authenticator.ts"
-import { presentedCredential, type RequestHeaders } from "./Credentials.ts"
+import { presentedClient, presentedCredential, type RequestHeaders } from "./Credentials.ts"
 import * as KeyFormat from "./KeyFormat.ts"
 import { Logins, wantedOrganization } from "./Logins.ts"
 import { OpenIdProvider } from "./OpenIdProvider.ts"
@@ -119,9 +119,10 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
     const clientCredential = (grant: TokenRequest, headers: RequestHeaders) => {
       const { client_id, client_secret } = grant
       if (client_id === undefined && client_secret === undefined) return presentedCredential(headers)
-      return client_id === undefined || client_secret === undefined
-        ? new TokenRefused({ error: "invalid_request", detail: "client_id and client_secret belong together" })
-        : Effect.succeed({ kind: "client_secret" as const, client_id, secret: client_secret })
+      if (client_id === undefined || client_secret === undefined) {
+        return new TokenRefused({ error: "invalid_request", detail: "client_id and client_secret belong together" })
+      }
+      return presentedClient(client_id, client_secret)
     }
 
     const logInAgent = (grant: TokenRequest, headers: RequestHeaders) =>

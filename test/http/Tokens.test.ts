@@ -104,6 +104,10 @@ layer(TestServer.layer({ PUBLIC_URL: HERE, JWT_SECRET_KEY: SEED }), realClock)(
           { MCP_CLIENT_ID: "agent_0000000000000000000000", API_KEY: secret },
           { MCP_CLIENT_ID: off.client_id, API_KEY: off.secret },
           { authorization: basic(client_id, "") },
+          // What is stored is no credential.
+          { authorization: basic(`${client_id}\n${KeyFormat.hash(secret)}`, "x") },
+          { authorization: basic(client_id, KeyFormat.hash(secret)) },
+          { authorization: basic(`${client_id}\u0000`, secret) },
           { authorization: basic("", secret) },
           { authorization: "Basic !" }
         ] as ReadonlyArray<Record<string, string>>) {

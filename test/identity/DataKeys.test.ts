@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { expect, layer } from "@effect/vitest"
-import { Deferred, Effect } from "effect"
+import { Context, Deferred, Effect, Exit, Layer } from "effect"
 import { DataKeys } from "../../src/identity/DataKeys.ts"
 import type { KeyOwner } from "../../src/identity/DataKeysRepo.ts"
 import { organization } from "../support/Organizations.ts"
@@ -80,5 +80,21 @@ layer(TestServer.layer(), { excludeTestServices: true })("a person's data key", 
       expect(yield* keys.of(ownerOf(Bun.randomUUIDv7()))).toBeUndefined()
       expect(yield* kept(user_id)).toEqual([])
     })
+  )
+})
+
+layer(TestServer.layer(), { excludeTestServices: true })("a secret store that is another one", (it) => {
+  it.effect("is told at the start, and is no erasure of everybody", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const { user_id } = yield* organization()
+      yield* (yield* DataKeys).of(ownerOf(user_id))
+      yield* sql`delete from secrets where path = 'data-keys/kek'`
+      const started = yield* Layer.build(Layer.fresh(DataKeys.Default)).pipe(Effect.map(Context.get(DataKeys)))
+      const failure = yield* Effect.flip(started.warm)
+      expect(failure.message).toContain("data-keys/kek")
+      const read = yield* Effect.exit(started.of(ownerOf(user_id)))
+      expect(Exit.isFailure(read)).toBe(true)
+    }).pipe(Effect.scoped)
   )
 })

@@ -45,6 +45,8 @@ const named = (line: Line) =>
 export interface Report {
   readonly size: number
   readonly root: Uint8Array
+  /** So many of the entries are covered by a checkpoint that holds. */
+  readonly covered: number
   readonly differences: ReadonlyArray<string>
   readonly checkpoints: ReadonlyArray<{ readonly checkpoint: Checkpoint; readonly holds: boolean }>
 }
@@ -157,7 +159,7 @@ export class Verification {
         `the entry of seq ${size} is missing: the export ends there, and the checkpoint covers ${first.size} entries`
       )
     }
-    return { size, root, differences: this.#differences, checkpoints: this.#results }
+    return { size, root, covered: this.#upTo, differences: this.#differences, checkpoints: this.#results }
   }
 }
 

@@ -16,7 +16,10 @@ export class SealedSecret extends Schema.Class<SealedSecret>("platform/SealedSec
 export const secretsRepo = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
-  const here = ({ org_id, path }: SecretPath) => sql`org_id is not distinct from ${org_id} and path = ${path}`
+  // In the words of the index, which takes the service's own for an organization of no id.
+  const here = ({ org_id, path }: SecretPath) =>
+    sql`coalesce(org_id, '00000000-0000-0000-0000-000000000000') = coalesce(${org_id}::uuid, '00000000-0000-0000-0000-000000000000')
+      and path = ${path}`
 
   /** One writer of a secret at a time, until its transaction ends. */
   const locked = ({ org_id, path }: SecretPath) =>
