@@ -50,7 +50,7 @@ export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
 
     return handlers
       .handle("token", ({ payload, request }) =>
-        guarded(payload.client_id ?? null, tokens.token(payload, request.headers))
+        guarded(tokens.presentedBy(payload, request.headers), tokens.token(payload, request.headers))
       )
       .handle("refresh", ({ payload, request }) =>
         guarded(null, tokens.refresh(payload.refresh_token, request.headers))

@@ -16,6 +16,10 @@ export const cors = (origins: ReadonlyArray<string>): (<E, R>(app: HttpApp.Defau
       "authorization",
       "x-api-key",
       "api-key",
+      "mcp_client_id",
+      "mcp-client-id",
+      "api_key",
+      "x-org-id",
       "content-type",
       "idempotency-key",
       "x-request-id",
@@ -37,6 +41,7 @@ export const cors = (origins: ReadonlyArray<string>): (<E, R>(app: HttpApp.Defau
     ],
     exposedHeaders: [
       "x-request-id",
+      "www-authenticate",
       "etag",
       "location",
       "retry-after",

@@ -98,7 +98,8 @@ export class Admission extends Effect.Service<Admission>()("identity/Admission",
         return Effect.zipRight(
           mayTry(arriving, presented),
           identify(credential, wantedOrganization(arriving.headers)).pipe(
-            Effect.tapErrorTag("Unauthorized", () => Effect.zipRight(backoff.failed(presented), counted(arriving))),
+            Effect.tapErrorCause(() => counted(arriving)),
+            Effect.tapErrorTag("Unauthorized", () => backoff.failed(presented)),
             Effect.flatMap((principal) => Effect.zipRight(backoff.succeeded(presented), admitted(arriving, principal)))
           )
         )

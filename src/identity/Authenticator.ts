@@ -18,6 +18,7 @@ import { TokensRepo } from "./TokensRepo.ts"
 /** Why a request is not let in. */
 export type AuthenticationFailure = Unauthorized | BadRequest | Forbidden | Unavailable | UpstreamFailed
 
+const sweepEvery = Duration.minutes(10)
 const touchEvery = Duration.seconds(10)
 
 const unknownKey = new Unauthorized({ detail: "the API key is unknown, expired or revoked" })
@@ -55,11 +56,15 @@ const ofKey = (key: KeyOwner): Found => ({
   expires_at: key.expires_at === null ? Number.POSITIVE_INFINITY : key.expires_at.epochMillis
 })
 
-/** Scopes of this service that the issuer put into the token; without any the token stands for its whole person. */
+const openIdScopes = ["openid", "profile", "email", "address", "phone", "offline_access", ""]
+
+/**
+ * What an issuer's token may do: the scopes of this service that it names. One that names none but those
+ * of OpenID Connect stands for its whole person; one that names others was meant for something else.
+ */
 const scopesOf = ({ scope }: Person): ReadonlyArray<Scope> => {
-  const named = scope?.split(" ") ?? []
-  const ours = Scope.literals.filter((one) => named.includes(one))
-  return ours.length > 0 ? ours : ["*"]
+  const named = (scope ?? "").split(" ").filter((one) => !openIdScopes.includes(one))
+  return named.length === 0 ? ["*"] : Scope.literals.filter((one) => one !== "*" && named.includes(one))
 }
 
 /** Empties a map of what was used when. */
@@ -99,7 +104,8 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
 
     const byClient = yield* remembering(5_000, (presented) =>
       Effect.gen(function* () {
-        const [client_id = "", hash = ""] = presented.split("\n")
+        // A hash has 64 letters, whatever the client id may be.
+        const [hash, client_id] = [presented.slice(0, 64), presented.slice(64)]
         const agent = yield* agents.byClientId(client_id)
         if (agent === undefined || agent.status !== "active") return undefined
         const overlap = agent.previous_secret_until?.epochMillis ?? 0
@@ -127,7 +133,7 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
         const { org_id, user_id, agent_id, family_id, expires_at } = yield* accessTokens
           .verify(token)
           .pipe(Effect.catchTag("SecretStoreFailed", () => Effect.fail(noSecrets)))
-        const holder = yield* tokens.holder(family_id, org_id)
+        const holder = yield* tokens.holder({ family_id, org_id, user_id, agent_id })
         if (holder === undefined) return yield* revokedToken
         const { role, scopes } = holder
         return {
@@ -185,6 +191,10 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
     )
     yield* Effect.forkScoped(Effect.repeat(flushed, Schedule.spaced(touchEvery)))
     yield* Effect.addFinalizer(() => flushed)
+    const swept = Effect.catchAllDefect(tokens.sweep, (defect) =>
+      Effect.logWarning("logins that ended could not be removed", defect)
+    )
+    yield* Effect.forkScoped(Effect.repeat(swept, Schedule.spaced(sweepEvery)))
 
     const admit = (
       found: Found | undefined,
@@ -213,7 +223,7 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
           return Effect.flatMap(byKey.get(hash), (found) => admit(found, wanted, unknownKey))
         }
         case "client_secret": {
-          const presented = `${credential.client_id}\n${KeyFormat.hash(credential.secret)}`
+          const presented = `${KeyFormat.hash(credential.secret)}${credential.client_id}`
           return Effect.flatMap(byClient.get(presented), (found) => admit(found, wanted, unknownClient))
         }
         case "token": {

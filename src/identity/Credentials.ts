@@ -56,22 +56,21 @@ const authorization = (text: string): Either.Either<Credential, Unauthorized> =>
 const values = (header: string | undefined): ReadonlyArray<string> =>
   header === undefined ? [] : header.includes(",") ? header.split(/, */) : [header]
 
-const client = (headers: RequestHeaders): Either.Either<ReadonlyArray<Credential>, Unauthorized> => {
-  const ids = values(headers["mcp_client_id"] ?? headers["mcp-client-id"])
-  const secrets = values(headers["api_key"] ?? headers["api-key"])
-  if (ids.length === 0 || secrets.length === 0) return Either.left(halfClient)
-  return Either.right(
-    ids.flatMap((client_id) => secrets.map((secret): Credential => ({ kind: "client_secret", client_id, secret })))
-  )
+const client = (headers: RequestHeaders): Either.Either<Credential, Unauthorized | BadRequest> => {
+  const [client_id, ...ids] = new Set(values(headers["mcp_client_id"] ?? headers["mcp-client-id"]))
+  const [secret, ...secrets] = new Set(values(headers["api_key"] ?? headers["api-key"]))
+  if (client_id === undefined || secret === undefined) return Either.left(halfClient)
+  if (ids.length > 0 || secrets.length > 0) return Either.left(twoCredentials)
+  return Either.right({ kind: "client_secret", client_id, secret })
 }
 
 const hasClient = (headers: RequestHeaders) =>
   headers["mcp_client_id"] !== undefined || headers["mcp-client-id"] !== undefined || headers["api_key"] !== undefined
 
-const presented = (headers: RequestHeaders): Either.Either<ReadonlyArray<Credential>, Unauthorized> =>
+const presented = (headers: RequestHeaders): Either.Either<ReadonlyArray<Credential>, Unauthorized | BadRequest> =>
   Either.gen(function* () {
     const isClient = hasClient(headers)
-    const found: Array<Credential> = isClient ? [...(yield* client(headers))] : []
+    const found: Array<Credential> = isClient ? [yield* client(headers)] : []
     const keys = [...values(headers["x-api-key"]), ...(isClient ? [] : values(headers["api-key"]))]
     found.push(...keys.map((key): Credential => ({ kind: "api_key", key })))
     if (headers["authorization"] !== undefined) found.push(yield* authorization(headers["authorization"]))
@@ -79,6 +78,13 @@ const presented = (headers: RequestHeaders): Either.Either<ReadonlyArray<Credent
   })
 
 const isSame = (one: Credential, other: Credential) => JSON.stringify(one) === JSON.stringify(other)
+
+/** The client id that a request's headers carry; null where they carry none. */
+export const clientIdIn = (headers: RequestHeaders): string | null =>
+  Either.match(presented(headers), {
+    onLeft: () => null,
+    onRight: ([first]) => (first?.kind === "client_secret" ? first.client_id : null)
+  })
 
 /**
  * The one credential that a request carries: an API key (`X-API-Key`, `API-Key`, `Bearer tp_…`), a

@@ -1,7 +1,7 @@
 import { SqlClient } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import { Forbidden } from "../domain/Errors.ts"
-import type { OrganizationId } from "../domain/Ids.ts"
+import { OrganizationId } from "../domain/Ids.ts"
 import { Settings } from "../platform/Settings.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 import type { AutoProvision } from "../platform/settings/LoginSettings.ts"
@@ -26,6 +26,9 @@ class OrganizationMissing extends Schema.TaggedError<OrganizationMissing>("ident
     return `AUTH_AUTO_PROVISION names the organization ${this.organization}, which is not there`
   }
 }
+
+const isOrganizationId = Schema.is(OrganizationId)
+const nobodys = OrganizationId.make("00000000-0000-0000-0000-000000000000")
 
 /** What a display name can be. */
 const shown = (text: string) => [...text.toWellFormed().replaceAll("\u0000", "")].slice(0, 200).join("") || "?"
@@ -98,5 +101,11 @@ export class Logins extends Effect.Service<Logins>()("identity/Logins", {
 }) {}
 
 /** The organization that a request asks to act in. */
-export const wantedOrganization = (headers: Readonly<Record<string, string | undefined>>): OrganizationId | undefined =>
-  headers["x-org-id"]?.trim().toLowerCase() as OrganizationId | undefined
+export const wantedOrganization = (
+  headers: Readonly<Record<string, string | undefined>>
+): OrganizationId | undefined => {
+  const named = headers["x-org-id"]?.trim().toLowerCase()
+  if (named === undefined) return undefined
+  // What is no id is nobody's organization: the answer is the same as for one that is not there.
+  return isOrganizationId(named) ? named : nobodys
+}

@@ -1,4 +1,4 @@
-import { Duration, Effect, Redacted, Schema } from "effect"
+import { Effect, Redacted, Schema } from "effect"
 import * as client from "openid-client"
 import { UpstreamFailed } from "../domain/Errors.ts"
 import { TokenRefused } from "../domain/identity/Token.ts"
@@ -10,7 +10,8 @@ import { Person } from "./Person.ts"
 const decodePerson = Schema.decodeUnknown(Person)
 
 // A provider's metadata and keys change seldom; a provider that was away is asked again soon.
-const READ_EVERY = Duration.minutes(10)
+const READ_EVERY = 600_000
+const ASK_AGAIN_AFTER = 5_000
 
 /** A login at the provider, as the application sends it on. */
 export interface AuthorizationCode {
@@ -21,9 +22,18 @@ export interface AuthorizationCode {
   readonly iss?: string
 }
 
+const codeOf = (cause: unknown): string => (cause instanceof client.ClientError ? (cause.code ?? "") : "")
+
+// What else a provider answers is about this service, or about itself, and not about who logs in.
+const ofCode = ["invalid_grant", "invalid_request"]
+
+/** What a log line says of a failure: never its causes, which hold tokens and claims. */
+const toldOf = (cause: unknown): string =>
+  cause instanceof Error ? `${codeOf(cause)} ${cause.message}`.trim() : "unknown"
+
 /** What to say of a provider that did not give what was asked for. */
 const refusal = (cause: unknown): TokenRefused | UpstreamFailed => {
-  if (cause instanceof client.ResponseBodyError && cause.status < 500) {
+  if (cause instanceof client.ResponseBodyError && ofCode.includes(cause.error)) {
     return new TokenRefused({
       error: "invalid_grant",
       detail: `the OpenID provider refuses the code: ${cause.error_description ?? cause.error}`
@@ -35,10 +45,20 @@ const refusal = (cause: unknown): TokenRefused | UpstreamFailed => {
       detail: "the OpenID provider's id token is not valid for this login"
     })
   }
-  if (cause instanceof client.AuthorizationResponseError || cause instanceof client.ClientError) {
-    return new TokenRefused({ error: "invalid_grant", detail: `the login is not valid: ${cause.message}` })
+  if (cause instanceof client.AuthorizationResponseError || codeOf(cause) === "OAUTH_INVALID_RESPONSE") {
+    return new TokenRefused({
+      error: "invalid_grant",
+      detail: "the login is not one of the configured OpenID provider"
+    })
   }
   return new UpstreamFailed({ detail: "the OpenID provider does not answer as it should" })
+}
+
+/** The library sends it in its normal form, without a query: any other could not be the one of before. */
+const isPlain = (redirect_uri: string) => {
+  if (!URL.canParse(redirect_uri)) return false
+  const { href, search, hash } = new URL(redirect_uri)
+  return href === redirect_uri && search === "" && hash === ""
 }
 
 /** The configured OpenID provider: exchanges codes for the people that logged in there. */
@@ -46,6 +66,7 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
   effect: Effect.gen(function* () {
     const { login } = yield* Settings
     const egress = yield* Egress
+    const clock = yield* Effect.clock
     const { oidc_discovery_url: address, oidc_client_id: client_id, oidc_client_secret: secret } = login
 
     const options: EgressOptions = {
@@ -75,17 +96,39 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
           ),
         catch: (cause) => cause
       }).pipe(
-        Effect.tapError((cause) => Effect.logWarning(`the OpenID provider ${url} could not be discovered`, cause)),
+        Effect.tapError((cause) =>
+          Effect.logWarning(`the OpenID provider ${url} could not be discovered: ${toldOf(cause)}`)
+        ),
         Effect.mapError(() => new UpstreamFailed({ detail: "the OpenID provider does not answer as it should" }))
       )
 
-    const read =
-      address === undefined || client_id === undefined
-        ? Effect.succeed(undefined)
-        : yield* Effect.cachedWithTTL(discovered(address, client_id), READ_EVERY)
+    const one = yield* Effect.makeSemaphore(1)
+    let known: { readonly value: client.Configuration; readonly until: number } | undefined
+    let failed: { readonly error: UpstreamFailed; readonly until: number } | undefined
+
+    /** What was read last stands in for a provider that is away, which is asked again soon, and not by everybody. */
+    const read = (url: string, id: string) =>
+      Effect.suspend(() => {
+        const now = clock.unsafeCurrentTimeMillis()
+        if (known !== undefined && known.until > now) return Effect.succeed(known.value)
+        const before = known
+        const otherwise = (error: UpstreamFailed) =>
+          before === undefined ? Effect.fail(error) : Effect.succeed(before.value)
+        if (failed !== undefined && failed.until > now) return otherwise(failed.error)
+        return discovered(url, id).pipe(
+          Effect.tap((value) => {
+            known = { value, until: now + READ_EVERY }
+          }),
+          Effect.catchAll((error) => {
+            failed = { error, until: now + ASK_AGAIN_AFTER }
+            return otherwise(error)
+          })
+        )
+      }).pipe(one.withPermits(1))
 
     /** The provider as it describes itself; undefined where none is configured. */
-    const configuration = read
+    const configuration: Effect.Effect<client.Configuration | undefined, UpstreamFailed> =
+      address === undefined || client_id === undefined ? Effect.succeed(undefined) : read(address, client_id)
 
     /** Exchanges a code for the person that it was given to. */
     const exchange = Effect.fn("OpenIdProvider.exchange")(function* (grant: AuthorizationCode) {
@@ -96,8 +139,12 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
           detail: "no OpenID provider is configured here (OIDC_DISCOVERY_URL)"
         })
       }
-      if (!URL.canParse(grant.redirect_uri)) {
-        return yield* new TokenRefused({ error: "invalid_request", detail: "redirect_uri is no URL" })
+      if (!isPlain(grant.redirect_uri)) {
+        return yield* new TokenRefused({
+          error: "invalid_request",
+          detail:
+            "redirect_uri must be a URL in its normal form (https://app.example/callback), without query and fragment"
+        })
       }
       const answered = new URL(grant.redirect_uri)
       answered.searchParams.set("code", grant.code)
@@ -115,7 +162,7 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
           }),
         catch: (cause) => cause
       }).pipe(
-        Effect.tapError((cause) => Effect.logInfo("a login was refused", cause)),
+        Effect.tapError((cause) => Effect.logInfo(`a login was refused: ${toldOf(cause)}`)),
         Effect.mapError(refusal)
       )
       return yield* Effect.mapError(

@@ -1,16 +1,21 @@
-import { Schema } from "effect"
+import { Effect, Schema } from "effect"
+import { Text } from "../domain/Json.ts"
+
+/** A claim that is not as it should be counts as absent: it is not needed. */
+const lenient = <A>(claim: Schema.Schema<A>) =>
+  Schema.optional(Schema.UndefinedOr(claim).annotations({ decodingFallback: () => Effect.succeed(undefined) }))
 
 /** Somebody whom another issuer vouches for, as its token says. */
 export const Person = Schema.Struct({
-  iss: Schema.String,
-  sub: Schema.String,
-  email: Schema.optional(Schema.String),
-  email_verified: Schema.optional(Schema.Boolean),
+  iss: Text(1, 2048),
+  sub: Text(1, 255),
+  email: lenient(Text(3, 320)),
+  email_verified: lenient(Schema.Boolean),
   /** As Better Auth calls the same. */
-  emailVerified: Schema.optional(Schema.Boolean),
-  name: Schema.optional(Schema.String),
+  emailVerified: lenient(Schema.Boolean),
+  name: lenient(Schema.String),
   /** Scopes, separated by spaces. */
-  scope: Schema.optional(Schema.String)
+  scope: lenient(Schema.String)
 })
 export type Person = typeof Person.Type
 

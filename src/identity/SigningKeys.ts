@@ -90,12 +90,19 @@ export class SigningKeys extends Effect.Service<SigningKeys>()("identity/Signing
       Effect.catchTag("SecretChanged", () => Effect.suspend(() => read))
     )
 
+    /** The keys as they were, for a store that is away: asked again in a while. */
+    const kept = (keys: Keys) =>
+      Effect.as(Effect.logWarning("the keys of access tokens cannot be read now; those of before are used"), {
+        ...keys,
+        read_at: clock.unsafeCurrentTimeMillis() - READ_EVERY + REREAD_AFTER
+      } satisfies Keys)
+
     const renew = (olderThan: number) =>
       one.withPermits(1)(
         Effect.gen(function* () {
           const keys = yield* Ref.get(known)
           if (keys !== undefined && keys.read_at > olderThan) return keys
-          const fresh = yield* read
+          const fresh = yield* keys === undefined ? read : Effect.catchAll(read, () => kept(keys))
           yield* Ref.set(known, fresh)
           return fresh
         })

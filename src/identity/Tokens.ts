@@ -8,7 +8,7 @@ import { orDefect } from "../platform/SqlFailure.ts"
 import { ACCESS_TOKEN_SECONDS, AccessTokens, CLOCK_SKEW } from "./AccessTokens.ts"
 import { Audit } from "./Audit.ts"
 import { Authenticator } from "./Authenticator.ts"
-import { presentedClient, presentedCredential, type RequestHeaders } from "./Credentials.ts"
+import { clientIdIn, presentedClient, presentedCredential, type RequestHeaders } from "./Credentials.ts"
 import * as KeyFormat from "./KeyFormat.ts"
 import { Logins, wantedOrganization } from "./Logins.ts"
 import { OpenIdProvider } from "./OpenIdProvider.ts"
@@ -112,7 +112,6 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
           yield* recorded(principal, "auth.login", made)
           return made
         }).pipe(sql.withTransaction, orDefect)
-        yield* repo.sweep
         return yield* answer(principal, family, refresh_token)
       })
 
@@ -137,7 +136,6 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
           repo.insertFamily({ org_id, user_id: null, agent_id }, ACCESS_TOKEN_SECONDS + CLOCK_SKEW),
           (made) => recorded(principal, "auth.login", made)
         ).pipe(sql.withTransaction, orDefect)
-        yield* repo.sweep
         // No refresh token (RFC 6749, 4.4.3): the agent has its secret.
         return yield* answer(principal, family)
       })
@@ -148,15 +146,15 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
         const found = yield* repo.refresh(hash)
         if (found === undefined || found.user_id === null) return invalidRefresh
         const { user_id, org_id } = found
-        const { role } = (yield* repo.roleIn(wanted ?? org_id, user_id)) ?? { role: null }
-        const principal = toPrincipal({ org_id: wanted ?? org_id, user_id, agent_id: null, role })
         if (found.used) {
           const revoked = yield* repo.revoke(found.id)
-          if (revoked !== undefined) yield* recorded(toPrincipal({ ...found, role }), "auth.refresh_reuse", found)
+          if (revoked !== undefined) yield* recorded(toPrincipal({ ...found, role: null }), "auth.refresh_reuse", found)
           return reused
         }
         if (found.over) return invalidRefresh
+        const { role } = (yield* repo.roleIn(wanted ?? org_id, user_id)) ?? { role: null }
         if (role === null) return noMember
+        const principal = toPrincipal({ org_id: wanted ?? org_id, user_id, agent_id: null, role })
         yield* repo.use(hash)
         yield* repo.insertRefresh(found.id, KeyFormat.hash(next), REFRESH_SECONDS)
         if (principal.org_id !== org_id) yield* repo.move(found.id, principal.org_id)
@@ -211,6 +209,10 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
       yield* authenticator.forgetTokens
     })
 
-    return { token, refresh, revoke } as const
+    /** By which beginning a request's failures are counted: an agent's client id, for what it proves with its secret. */
+    const presentedBy = (request: TokenRequest, headers: RequestHeaders): string | null =>
+      request.grant_type === "client_credentials" ? (request.client_id ?? clientIdIn(headers)) : null
+
+    return { token, refresh, revoke, presentedBy } as const
   })
 }) {}

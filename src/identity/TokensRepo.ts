@@ -70,20 +70,26 @@ export class TokensRepo extends Effect.Service<TokensRepo>()("identity/TokensRep
       )
 
     /** What the family's tokens allow now; undefined: it was revoked, or its user or agent is not there any more. */
-    const holder = (family_id: TokenFamilyId, org_id: OrganizationId) =>
+    const holder = ({
+      family_id,
+      org_id,
+      user_id,
+      agent_id
+    }: Omit<Family, "id"> & { readonly family_id: TokenFamilyId }) =>
       Rows.first(
         Holder,
         sql`select m.role, coalesce(a.scopes, '{*}') as scopes from token_families f
           left join memberships m on m.org_id = ${org_id} and m.user_id = f.user_id
           left join agents a on a.id = f.agent_id and a.org_id = ${org_id} and a.status = 'active'
-          where f.id = ${family_id} and f.revoked_at is null and f.expires_at > now()
+          where f.id = ${family_id} and f.user_id is not distinct from ${user_id}::uuid
+            and f.agent_id is not distinct from ${agent_id}::uuid and f.revoked_at is null and f.expires_at > now()
             and (m.role is not null or a.id is not null)`
       )
 
     /** Deletes what ended long ago, a bounded number at a time. */
     const sweep = orDefect(
       Effect.asVoid(sql`delete from token_families where id in
-        (select id from token_families where expires_at < now() - interval '1 day' limit 1000)`)
+        (select id from token_families where expires_at < now() - interval '1 day' limit 1000 for update skip locked)`)
     )
 
     return { insertFamily, insertRefresh, refresh, use, move, revoke, roleIn, holder, sweep } as const

@@ -105,7 +105,14 @@ layer(world, realClock)("somebody who logs in at the OpenID provider", (it) => {
         expect(status, JSON.stringify(body)).toBe(400)
         expect(body).toMatchObject({ error: "invalid_grant" })
       }
-      expect((yield* exchange(yield* login("alice"), { redirect_uri: "no url" })).body.error).toBe("invalid_request")
+      for (const redirect_uri of [
+        "no url",
+        "https://app.example",
+        `${REDIRECT_URI}?tenant=1`,
+        `${REDIRECT_URI}#there`
+      ]) {
+        expect((yield* exchange(yield* login("alice"), { redirect_uri })).body.error).toBe("invalid_request")
+      }
     })
   )
 
@@ -150,6 +157,40 @@ layer(world, realClock)("an access token of the OpenID provider", (it) => {
       const authorization = `Bearer ${token}`
       expect((yield* answer("/v1/suites", { headers: { authorization } })).status).toBe(200)
       expect((yield* answer("/v1/models", { headers: { authorization } })).status).toBe(403)
+    })
+  )
+
+  it.effect("that names scopes of somebody else alone allows nothing, and never everything", () =>
+    Effect.gen(function* () {
+      const { key, issuer } = yield* Provider
+      for (const [scope, expected] of [
+        ["openid email", 200],
+        ["suites:read", 200],
+        ["suite:read", 403],
+        ["*", 403],
+        ["openid other:thing", 403]
+      ] as const) {
+        const token = yield* signed(key, { ...good("alice", issuer), scope })
+        const { status } = yield* answer("/v1/suites", { headers: { authorization: `Bearer ${token}` } })
+        expect(status, scope).toBe(expected)
+      }
+    })
+  )
+
+  it.effect("whose claims are not what they should be is no fault of the service", () =>
+    Effect.gen(function* () {
+      const { key, issuer } = yield* Provider
+      const claims = good("alice", issuer)
+      for (const [odd, expected] of [
+        [{ email: null, scope: ["suites:read"], name: 7 }, 200],
+        [{ sub: "x\u0000" }, 401],
+        [{ sub: "x".repeat(300) }, 401],
+        [{ sub: "new", email: `${"x".repeat(400)}@example.com` }, 403],
+        [{ sub: "new", email: "x\u0000@example.com" }, 403]
+      ] as const) {
+        const { status, body } = yield* me(yield* signed(key, { ...claims, ...odd }))
+        expect(status, JSON.stringify([odd, body])).toBe(expected)
+      }
     })
   )
 

@@ -371,6 +371,21 @@ layer(TestServer.layer({ PUBLIC_URL: HERE }), realClock)("a refresh token", (it)
     })
   )
 
+  it.effect("that is used twice ends its login, whatever organization is asked for", () =>
+    Effect.gen(function* () {
+      const caller = yield* organization()
+      const { refresh_token } = yield* login(caller)
+      for (const org of ["no id", "", "x\u00e4"]) {
+        const refused = yield* post("/auth/refresh", { refresh_token }, { "x-org-id": org })
+        expect(refused.status, JSON.stringify(refused.body)).toBe(403)
+      }
+      const first = yield* post("/auth/refresh", { refresh_token })
+      expect(first.status).toBe(200)
+      expect((yield* post("/auth/refresh", { refresh_token }, { "x-org-id": "no id" })).status).toBe(400)
+      expect((yield* post("/auth/refresh", { refresh_token: first.body.refresh_token })).status).toBe(400)
+    })
+  )
+
   it.effect("that is used by many at once gives tokens to one, and those end with the others' attempts", () =>
     Effect.gen(function* () {
       const caller = yield* organization()
