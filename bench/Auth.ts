@@ -61,17 +61,17 @@ export const auth: Benchmark = {
             { ours: () => load("/authenticated", keys_file), floor: () => load("/open", keys_file) },
             WARM_UPS
           )
-        const rows = [ratioRow("32 clients, warm cache", "requests/s", await compared(ROUNDS), { must: 0.8, aim: 0.95 })]
+        const rows = [
+          ratioRow("32 clients, warm cache", "requests/s", await compared(ROUNDS), { must: 0.8, aim: 0.95 })
+        ]
         const keys_file = join(folder, "keys")
         await fill(data_dir, keys_file)
         return [
           ...rows,
-          ratioRow(
-            "the same with 100,000 keys in the table",
-            "requests/s",
-            await compared(ROUNDS),
-            { must: 0.8, aim: 0.95 }
-          ),
+          ratioRow("the same with 100,000 keys in the table", "requests/s", await compared(ROUNDS), {
+            must: 0.8,
+            aim: 0.95
+          }),
           ratioRow(
             "the same, cold cache: another of them with every request",
             "requests/s",

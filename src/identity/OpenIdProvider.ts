@@ -94,11 +94,9 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
               ]
             }
           ),
-        catch: (cause) => cause
+        catch: toldOf
       }).pipe(
-        Effect.tapError((cause) =>
-          Effect.logWarning(`the OpenID provider ${url} could not be discovered: ${toldOf(cause)}`)
-        ),
+        Effect.tapError((told) => Effect.logWarning(`the OpenID provider ${url} could not be discovered: ${told}`)),
         Effect.mapError(() => new UpstreamFailed({ detail: "the OpenID provider does not answer as it should" }))
       )
 
@@ -160,10 +158,10 @@ export class OpenIdProvider extends Effect.Service<OpenIdProvider>()("identity/O
             idTokenExpected: true,
             ...(grant.nonce === undefined ? {} : { expectedNonce: grant.nonce })
           }),
-        catch: (cause) => cause
+        catch: (cause) => ({ told: toldOf(cause), refused: refusal(cause) })
       }).pipe(
-        Effect.tapError((cause) => Effect.logInfo(`a login was refused: ${toldOf(cause)}`)),
-        Effect.mapError(refusal)
+        Effect.tapError(({ told }) => Effect.logInfo(`a login was refused: ${told}`)),
+        Effect.mapError(({ refused }) => refused)
       )
       return yield* Effect.mapError(
         decodePerson(tokens.claims()),

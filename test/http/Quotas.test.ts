@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { expect, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Layer } from "effect"
 import { QuotasRepo } from "../../src/identity/QuotasRepo.ts"
 import { Id } from "../../src/platform/Id.ts"
 import { eventually } from "../support/Eventually.ts"
@@ -43,8 +43,7 @@ layer(TestServer.layer())("what was used", (it) => {
       yield* sql`insert into quota_usage (org_id, kind, "window", begins, used)
         select ${org_id}, 'requests', 'day', (now() at time zone 'utc')::date - ago, ago from unnest(array[399, 401]) as ago`
       yield* Effect.flatMap(QuotasRepo, ({ forget }) => forget).pipe(
-        Effect.provide(QuotasRepo.Default),
-        Effect.provide(Id.layer),
+        Effect.provide(Layer.provide(QuotasRepo.Default, Id.layer)),
         Effect.provideService(SqlClient.SqlClient, sql)
       )
       const kept = yield* sql`select used from quota_usage where org_id = ${org_id}`
