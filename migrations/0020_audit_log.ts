@@ -85,14 +85,17 @@ export default {
         for each statement execute function refuse_change()`
     }
     // How far the sealer is: all that sorts up to here is sealed, as transactions are numbered in that cluster.
+    // What was written before counts as this transaction's, so that its place is known here from the start.
     yield* sql`
       create table audit_sealer (
         id boolean primary key default true constraint audit_sealer_one check (id),
-        cluster text not null default '',
+        cluster text not null,
+        -- True while that is sealed first which was written in another cluster, ahead of this one's count.
+        ahead boolean not null default false,
         xid xid8 not null default '0',
         entry_id uuid not null default '00000000-0000-0000-0000-000000000000'
       )`
-    yield* sql`insert into audit_sealer default values`
+    yield* sql`insert into audit_sealer (cluster) select system_identifier::text from pg_control_system()`
     // Checkpoints that are not in the object store yet.
     yield* sql`
       create table audit_outbox (

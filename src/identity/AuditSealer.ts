@@ -89,16 +89,18 @@ export class AuditSealer extends Effect.Service<AuditSealer>()("identity/AuditSe
       return yield* Effect.gen(function* () {
         yield* sql`set local statement_timeout = 0`
         if (!(yield* repo.locked)) return { sealed: 0, more: false }
+        yield* repo.inOrder
         const position = yield* repo.position
-        const entries = yield* repo.next(position, batchSize)
+        const page = yield* repo.next(position, batchSize)
+        const entries = page.filter(({ is_sealed }) => !is_sealed)
         yield* addAll(entries, signer)
-        const last = entries.at(-1)
-        const more = entries.length === batchSize
+        const last = page.at(-1)
+        const isFull = page.length === batchSize
+        if (isFull && last !== undefined) yield* repo.advance(last.xid, last.id, position.is_ahead)
+        else if (position.is_ahead) yield* repo.advance("0", null, false)
         // The horizon was read before the entries were: all below it is among them, or sealed before.
-        if (!more && (last !== undefined || position.is_far || !position.is_here)) {
-          yield* repo.advance(position.horizon, null, true)
-        } else if (more && last !== undefined && position.is_here) yield* repo.advance(last.xid, last.id, false)
-        return { sealed: entries.length, more }
+        else if (last !== undefined || position.is_far) yield* repo.advance(position.horizon, null, false)
+        return { sealed: entries.length, more: isFull || position.is_ahead }
       }).pipe(sql.withTransaction, orDefect)
     })
 
@@ -126,11 +128,11 @@ export class AuditSealer extends Effect.Service<AuditSealer>()("identity/AuditSe
         )
       )
 
-    /** Seals all that can be sealed now; answers how many entries that were. */
-    const seal = Effect.fn("AuditSealer.seal")(function* () {
+    /** Seals all that can be sealed now, or what so many batches hold of it; answers how many entries that were. */
+    const seal = Effect.fn("AuditSealer.seal")(function* (batches = Number.POSITIVE_INFINITY) {
       let sealed = 0
       let more = yield* repo.isDue
-      while (more) {
+      for (let count = 0; more && count < batches; count++) {
         const done = yield* batch
         sealed += done.sealed
         more = done.more
