@@ -96,6 +96,13 @@ export default {
         entry_id uuid not null default '00000000-0000-0000-0000-000000000000'
       )`
     yield* sql`insert into audit_sealer (cluster) select system_identifier::text from pg_control_system()`
+    // Organizations whose log was changed by somebody else, and when to look again whether it was put right.
+    // The sealer passes their entries over.
+    yield* sql`
+      create table audit_held (
+        org_id uuid primary key,
+        not_before timestamptz not null default now()
+      )`
     // Checkpoints that are not in the object store yet.
     yield* sql`
       create table audit_outbox (
@@ -107,7 +114,7 @@ export default {
   }),
   down: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    yield* sql`drop table audit_outbox, audit_sealer, audit_checkpoints, audit_nodes, audit_leaves, audit_personal, data_keys`
+    yield* sql`drop table audit_outbox, audit_held, audit_sealer, audit_checkpoints, audit_nodes, audit_leaves, audit_personal, data_keys`
     yield* sql`alter table users drop column erased_at`
     yield* sql`alter table audit_entries drop column xid, drop column detail, drop column personal_digest, add column ip text`
     for (const filter of ["actor", "action", "resource"]) {

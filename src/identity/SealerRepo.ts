@@ -14,6 +14,9 @@ const far = 100_000
 /** Sorts before every id. */
 const firstId = "00000000-0000-0000-0000-000000000000"
 
+/** How long after one look at an organization that is held the next one comes. */
+const again = "1 minute"
+
 /** How long one process has for the checkpoints that it took, before others take them. */
 const lease = "30 seconds"
 
@@ -45,7 +48,20 @@ const Position = Schema.Struct({
 })
 export type Position = typeof Position.Type
 
-const Tree = Schema.Struct({ org_id: OrganizationId, size: Schema.Int, frontier: Schema.Uint8ArrayFromSelf })
+const Tree = Schema.Struct({
+  org_id: OrganizationId,
+  /** Nothing is sealed yet: 0, and an empty frontier. */
+  size: Schema.Int,
+  root: Schema.Uint8ArrayFromSelf,
+  frontier: Schema.Uint8ArrayFromSelf,
+  note: Schema.String,
+  verifier: Schema.String,
+  /** True: leaves are recorded that its newest checkpoint does not cover. */
+  is_cut: Schema.Boolean
+})
+export type Tree = typeof Tree.Type
+
+const Held = Schema.Struct({ org_id: OrganizationId })
 
 const Waiting = Schema.Struct({ org_id: OrganizationId, size: Schema.Int, note: Schema.String })
 
@@ -90,7 +106,8 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
         Schema.Struct({ due: Schema.Boolean }),
         sql`select s.cluster <> ${cluster} or s.ahead or ${horizon}::text::numeric - s.xid::text::numeric > ${far}
             or (select true from audit_entries e where (e.xid, e.id) > (s.xid, s.entry_id) and e.xid < ${horizon}
-              order by e.xid, e.id limit 1) is not null as due
+              order by e.xid, e.id limit 1) is not null
+            or exists (select from audit_held where not_before <= now()) as due
           from audit_sealer s`
       ),
       ({ due }) => due
@@ -128,12 +145,40 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
       )
     }
 
-    /** The trees as they are, of those organizations that have one. */
+    /** The trees of the organizations, as they are recorded. */
     const trees = (org_ids: ReadonlyArray<OrganizationId>) =>
       Rows.all(
         Tree,
-        sql`select c.org_id, c.size, c.frontier from unnest(${org_ids}::uuid[]) as o(id) cross join lateral (
-            select * from audit_checkpoints where org_id = o.id order by size desc limit 1) c`
+        sql`select o.id as org_id, coalesce(c.size, 0) as size, coalesce(c.root, '') as root,
+            coalesce(c.frontier, '') as frontier, coalesce(c.note, '') as note, coalesce(c.verifier, '') as verifier,
+            exists (select from audit_leaves l where l.org_id = o.id and l.seq >= coalesce(c.size, 0)) as is_cut
+          from unnest(${org_ids}::uuid[]) as o(id) left join lateral (
+            select * from audit_checkpoints where org_id = o.id order by size desc limit 1) c on true`
+      )
+
+    /** The organizations that are not sealed. */
+    const held = Rows.all(Held, sql`select org_id from audit_held`)
+
+    /** Those of them that are to be looked at again now; and not again for a minute. */
+    const toLookAt = Rows.all(
+      Held,
+      sql`update audit_held set not_before = now() + ${again}::interval where not_before <= now() returning org_id`
+    )
+
+    /** Passes an organization over from now on. */
+    const hold = (org_id: OrganizationId) =>
+      orDefect(
+        Effect.asVoid(sql`insert into audit_held (org_id, not_before) values (${org_id}, now() + ${again}::interval)`)
+      )
+
+    /** Seals organizations again, beginning with what was passed over. */
+    const release = (org_ids: ReadonlyArray<OrganizationId>) =>
+      orDefect(
+        Effect.zipRight(
+          sql`delete from audit_held where org_id = any(${org_ids}::uuid[])`,
+          // Where each was held nobody noted: the sealer goes through all of the log once more, as after a move.
+          Effect.asVoid(sql`update audit_sealer set cluster = ''`)
+        )
       )
 
     const add = ({ org_id, leaves, nodes, checkpoint }: Added) => {
@@ -176,6 +221,21 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
     const delivered = (org_id: OrganizationId, size: number) =>
       orDefect(Effect.asVoid(sql`delete from audit_outbox where org_id = ${org_id} and size = ${size}`))
 
-    return { isDue, locked, inOrder, position, next, trees, add, advance, takeOut, delivered } as const
+    return {
+      isDue,
+      locked,
+      inOrder,
+      position,
+      next,
+      trees,
+      held,
+      toLookAt,
+      hold,
+      release,
+      add,
+      advance,
+      takeOut,
+      delivered
+    } as const
   })
 }) {}

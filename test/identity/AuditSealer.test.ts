@@ -1,11 +1,12 @@
 import { rm } from "node:fs/promises"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schedule } from "effect"
+import { Effect, Fiber, Layer, Logger, LogLevel, Schedule } from "effect"
 import Pg from "pg"
 import { inject, vi } from "vitest"
 import { AuditSealer } from "../../src/identity/AuditSealer.ts"
 import * as Checkpoint from "../../src/identity/audit/Checkpoint.ts"
 import * as SignedNote from "../../src/identity/audit/SignedNote.ts"
+import { asOwner } from "../support/AsOwner.ts"
 import { acted, order, sealed } from "../support/AuditLogs.ts"
 import { eventually } from "../support/Eventually.ts"
 import { roles, withDatabase } from "../support/globalSetup.ts"
@@ -256,6 +257,67 @@ layer(TestServer.layer(), { excludeTestServices: true })("ten thousand writers w
       yield* sealed(org_id)
       const found = yield* sql<{ id: string }>`select id from audit_entries where org_id = ${org_id} order by xid, id`
       expect(new Set(yield* order(org_id))).toEqual(new Set(found.map(({ id }) => id)))
+    })
+  )
+
+  const forgeries = [
+    ["frontier and root alike", "root = sha256('forged'), frontier = sha256('forged')", "note .* says something else"],
+    ["the frontier alone", "frontier = sha256('forged')", "frontier .* does not lead to its root"],
+    ["a frontier of other subtrees", "frontier = frontier || frontier", "frontier .* does not lead to its root"],
+    ["the signature", "note = split_part(note, E'\\n\\n', 1) || E'\\n\\n— x AAAA\\n'", "not signed by the service"],
+    ["the key", "verifier = 'x+00000000+AAAA'", "not signed by the service"],
+    ["a checkpoint that is gone", undefined, "leaves are recorded beyond the 0"]
+  ] as const
+  it.effect.each(forgeries)("sign nothing on top of what somebody forged: %s", ([, change, reason]) =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const sealer = yield* AuditSealer
+      const [forged, other] = [yield* organization(), yield* organization()]
+      yield* acted(forged, 1)
+      const checkpoints = sql<{ size: number }>`select size from audit_checkpoints where org_id = ${forged.org_id}`
+      const before = yield* checkpoints
+      const owned = (statement: string) =>
+        asOwner(
+          "alter table audit_checkpoints disable trigger append_only",
+          statement,
+          "alter table audit_checkpoints enable trigger append_only"
+        )
+      const where = `where org_id = '${forged.org_id}'`
+      yield* asOwner("drop table if exists kept", `create table kept as select * from audit_checkpoints ${where}`)
+      yield* owned(
+        change === undefined
+          ? `delete from audit_checkpoints ${where}`
+          : `update audit_checkpoints set ${change} ${where} and size = (select max(size) from kept)`
+      )
+      const logged: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel === LogLevel.Error) logged.push(String(message))
+      })
+      const act = ({ org_id }: Caller) =>
+        sql`insert into audit_entries (id, org_id, actor, action, resource, request_id)
+          values (gen_random_uuid(), ${org_id}, 'user/1', 'test.write', 'test/1', 'r')`
+      const seal = sealer.seal().pipe(Effect.provide(Logger.add(logger)), Logger.withMinimumLogLevel(LogLevel.Error))
+      const held = sql<{ org_id: string }>`select org_id from audit_held where org_id = ${forged.org_id}`
+      const look = sql`update audit_held set not_before = now() where org_id = ${forged.org_id}`
+      yield* act(forged)
+      yield* act(other)
+      expect(yield* eventually(Effect.zipRight(seal, held), (rows) => rows.length === 1)).toHaveLength(1)
+      yield* sealed(other.org_id)
+      yield* act(other)
+      yield* sealed(other.org_id)
+      expect(yield* checkpoints).toEqual(change === undefined ? [] : before)
+      // Where the server's own sealer came first, it logged; a minute later whoever looks does so again.
+      yield* eventually(Effect.zipRight(look, seal), () => logged.length > 0)
+      expect(logged.at(-1)).toMatch(new RegExp(`organization ${forged.org_id} is not sealed.*${reason}`))
+      const [due] = yield* sql<{ due: boolean }>`select not_before <= now() + interval '50 seconds' as due
+        from audit_held where org_id = ${forged.org_id}`
+      expect(due).toEqual({ due: false })
+      // Put right, it goes on with what was passed over.
+      yield* owned(`delete from audit_checkpoints ${where}`)
+      yield* asOwner("insert into audit_checkpoints select * from kept", "drop table kept")
+      yield* eventually(Effect.zipRight(Effect.zipRight(look, seal), held), (rows) => rows.length === 0)
+      yield* sealed(forged.org_id)
+      expect((yield* checkpoints).length).toBeGreaterThan(before.length)
     })
   )
 
