@@ -85,14 +85,24 @@ export default {
         for each statement execute function refuse_change()`
     }
     // How far the sealer is: all that sorts up to here is sealed, as transactions are numbered in that cluster.
+    // What was written before counts as this transaction's, so that its place is known here from the start.
     yield* sql`
       create table audit_sealer (
         id boolean primary key default true constraint audit_sealer_one check (id),
-        cluster text not null default '',
+        cluster text not null,
+        -- True while that is sealed first which was written in another cluster, ahead of this one's count.
+        ahead boolean not null default false,
         xid xid8 not null default '0',
         entry_id uuid not null default '00000000-0000-0000-0000-000000000000'
       )`
-    yield* sql`insert into audit_sealer default values`
+    yield* sql`insert into audit_sealer (cluster) select system_identifier::text from pg_control_system()`
+    // Organizations whose log was changed by somebody else, and when to look again whether it was put right.
+    // The sealer passes their entries over.
+    yield* sql`
+      create table audit_held (
+        org_id uuid primary key,
+        not_before timestamptz not null default now()
+      )`
     // Checkpoints that are not in the object store yet.
     yield* sql`
       create table audit_outbox (
@@ -104,7 +114,7 @@ export default {
   }),
   down: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    yield* sql`drop table audit_outbox, audit_sealer, audit_checkpoints, audit_nodes, audit_leaves, audit_personal, data_keys`
+    yield* sql`drop table audit_outbox, audit_held, audit_sealer, audit_checkpoints, audit_nodes, audit_leaves, audit_personal, data_keys`
     yield* sql`alter table users drop column erased_at`
     yield* sql`alter table audit_entries drop column xid, drop column detail, drop column personal_digest, add column ip text`
     for (const filter of ["actor", "action", "resource"]) {

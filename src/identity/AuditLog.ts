@@ -167,8 +167,8 @@ export class AuditLog extends Effect.Service<AuditLog>()("identity/AuditLog", {
       Effect.gen(function* () {
         const found = (yield* repo.find(org_id, id)) ?? (yield* auditEntryNotFound(id))
         if (found.seq !== null) return found
-        // Nobody has to wait for the second to be over.
-        yield* Effect.orDie(sealer.seal())
+        // Nobody has to wait for the second to be over, nor for all that an upgrade left to be sealed.
+        yield* Effect.orDie(sealer.seal(1))
         return (yield* repo.find(org_id, id)) ?? (yield* auditEntryNotFound(id))
       })
 

@@ -6,10 +6,10 @@ import { orDefect } from "../platform/SqlFailure.ts"
 import { AuditSigner } from "./AuditSigner.ts"
 import * as Checkpoint from "./audit/Checkpoint.ts"
 import { leafOf } from "./audit/Leaf.ts"
-import { Growing } from "./audit/Merkle.ts"
+import { equal, Growing, isFrontier } from "./audit/Merkle.ts"
 import { nodesEvery } from "./audit/Nodes.ts"
 import * as SignedNote from "./audit/SignedNote.ts"
-import { type Added, type Leafed, SealerRepo } from "./SealerRepo.ts"
+import { type Added, type Leafed, SealerRepo, type Tree } from "./SealerRepo.ts"
 
 type Entry = typeof Leafed.Type
 
@@ -70,18 +70,57 @@ export class AuditSealer extends Effect.Service<AuditSealer>()("identity/AuditSe
     const sql = yield* SqlClient.SqlClient
     const repo = yield* SealerRepo
     const store = yield* ObjectStore
-    const { signers } = yield* AuditSigner
+    const { signers, isOwn } = yield* AuditSigner
+
+    /** Why a tree must not grow on from what is recorded of it: whoever signs that signs what somebody else wrote. */
+    const wrongIn = (tree: Tree) =>
+      Effect.gen(function* () {
+        const { org_id, size, root, frontier, note } = tree
+        if (tree.is_cut) return `leaves are recorded beyond the ${size} of its newest checkpoint`
+        if (size === 0) return undefined
+        if (!isFrontier(hashesIn(frontier), size, root))
+          return `its frontier of ${size} entries does not lead to its root`
+        const said = Checkpoint.fromNote(note)
+        const isSame = said?.origin === Checkpoint.originOf(org_id) && said.size === size && equal(said.root, root)
+        if (!isSame) return `the note of its checkpoint of ${size} entries says something else`
+        return (yield* isOwn(org_id, tree))
+          ? undefined
+          : `its checkpoint of ${size} entries is not signed by the service`
+      })
+
+    const refused = (org_id: OrganizationId, wrong: string) =>
+      Effect.logError(`the audit log of organization ${org_id} is not sealed, for somebody changed it: ${wrong}`)
 
     const addAll = (entries: ReadonlyArray<Entry>, signer: Effect.Effect.Success<typeof signers>) =>
       Effect.gen(function* () {
         const grouped = Map.groupBy(entries, ({ org_id }) => org_id)
-        const known = new Map((yield* repo.trees([...grouped.keys()])).map((tree) => [tree.org_id, tree]))
-        for (const [org_id, own] of grouped) {
-          const tree = known.get(org_id)
-          const growing = tree === undefined ? new Growing() : new Growing(tree.size, hashesIn(tree.frontier))
-          yield* repo.add(added(growing, own, signer(org_id), org_id))
+        let sealed = 0
+        for (const tree of yield* repo.trees([...grouped.keys()])) {
+          const { org_id, size, frontier } = tree
+          const own = grouped.get(org_id) ?? []
+          const wrong = yield* wrongIn(tree)
+          if (wrong === undefined) {
+            yield* repo.add(added(new Growing(size, hashesIn(frontier)), own, signer(org_id), org_id))
+            sealed += own.length
+          } else {
+            yield* repo.hold(org_id)
+            yield* refused(org_id, wrong)
+          }
         }
+        return sealed
       })
+
+    /** Looks again at the organizations that are held; true where one of them was put right. */
+    const lookedAgain = Effect.gen(function* () {
+      const right: Array<OrganizationId> = []
+      for (const tree of yield* repo.trees((yield* repo.toLookAt).map(({ org_id }) => org_id))) {
+        const wrong = yield* wrongIn(tree)
+        if (wrong === undefined) right.push(tree.org_id)
+        else yield* refused(tree.org_id, wrong)
+      }
+      if (right.length > 0) yield* repo.release(right)
+      return right.length > 0
+    })
 
     /** One batch; answers how many entries it sealed, and whether more may wait. */
     const batch = Effect.gen(function* () {
@@ -89,16 +128,20 @@ export class AuditSealer extends Effect.Service<AuditSealer>()("identity/AuditSe
       return yield* Effect.gen(function* () {
         yield* sql`set local statement_timeout = 0`
         if (!(yield* repo.locked)) return { sealed: 0, more: false }
+        yield* repo.inOrder
+        if (yield* lookedAgain) return { sealed: 0, more: true }
         const position = yield* repo.position
-        const entries = yield* repo.next(position, batchSize)
-        yield* addAll(entries, signer)
-        const last = entries.at(-1)
-        const more = entries.length === batchSize
+        const page = yield* repo.next(position, batchSize)
+        const passed = new Set((yield* repo.held).map(({ org_id }) => org_id))
+        const entries = page.filter(({ is_sealed, org_id }) => !is_sealed && !passed.has(org_id))
+        const sealed = yield* addAll(entries, signer)
+        const last = page.at(-1)
+        const isFull = page.length === batchSize
+        if (isFull && last !== undefined) yield* repo.advance(last.xid, last.id, position.is_ahead)
+        else if (position.is_ahead) yield* repo.advance("0", null, false)
         // The horizon was read before the entries were: all below it is among them, or sealed before.
-        if (!more && (last !== undefined || position.is_far || !position.is_here)) {
-          yield* repo.advance(position.horizon, null, true)
-        } else if (more && last !== undefined && position.is_here) yield* repo.advance(last.xid, last.id, false)
-        return { sealed: entries.length, more }
+        else if (last !== undefined || position.is_far) yield* repo.advance(position.horizon, null, false)
+        return { sealed, more: isFull || position.is_ahead }
       }).pipe(sql.withTransaction, orDefect)
     })
 
@@ -126,11 +169,11 @@ export class AuditSealer extends Effect.Service<AuditSealer>()("identity/AuditSe
         )
       )
 
-    /** Seals all that can be sealed now; answers how many entries that were. */
-    const seal = Effect.fn("AuditSealer.seal")(function* () {
+    /** Seals all that can be sealed now, or what so many batches hold of it; answers how many entries that were. */
+    const seal = Effect.fn("AuditSealer.seal")(function* (batches = Number.POSITIVE_INFINITY) {
       let sealed = 0
       let more = yield* repo.isDue
-      while (more) {
+      for (let count = 0; more && count < batches; count++) {
         const done = yield* batch
         sealed += done.sealed
         more = done.more

@@ -11,6 +11,12 @@ const lock = 7_203_114_020
 /** Transactions that the cursor may stay behind while nothing is to be sealed. */
 const far = 100_000
 
+/** Sorts before every id. */
+const firstId = "00000000-0000-0000-0000-000000000000"
+
+/** How long after one look at an organization that is held the next one comes. */
+const again = "1 minute"
+
 /** How long one process has for the checkpoints that it took, before others take them. */
 const lease = "30 seconds"
 
@@ -26,22 +32,36 @@ export const Leafed = Schema.Struct({
   after_digest: Schema.NullOr(Schema.String),
   detail: Schema.NullOr(Schema.String),
   request_id: Schema.String,
-  personal_digest: Schema.NullOr(Schema.String)
+  personal_digest: Schema.NullOr(Schema.String),
+  is_sealed: Schema.Boolean
 })
 
-/** How far the log is sealed, and in which cluster's count of transactions. */
+/** How far the log is sealed. */
 const Position = Schema.Struct({
   xid: Schema.String,
   entry_id: Schema.String,
-  /** False: the database came here from another cluster, whose transactions were counted otherwise. */
-  is_here: Schema.Boolean,
+  /** True: the database came here from another cluster, and what that wrote ahead of this one's count comes first. */
+  is_ahead: Schema.Boolean,
   /** All transactions below this one have ended. */
   horizon: Schema.String,
   is_far: Schema.Boolean
 })
 export type Position = typeof Position.Type
 
-const Tree = Schema.Struct({ org_id: OrganizationId, size: Schema.Int, frontier: Schema.Uint8ArrayFromSelf })
+const Tree = Schema.Struct({
+  org_id: OrganizationId,
+  /** Nothing is sealed yet: 0, and an empty frontier. */
+  size: Schema.Int,
+  root: Schema.Uint8ArrayFromSelf,
+  frontier: Schema.Uint8ArrayFromSelf,
+  note: Schema.String,
+  verifier: Schema.String,
+  /** True: leaves are recorded that its newest checkpoint does not cover. */
+  is_cut: Schema.Boolean
+})
+export type Tree = typeof Tree.Type
+
+const Held = Schema.Struct({ org_id: OrganizationId })
 
 const Waiting = Schema.Struct({ org_id: OrganizationId, size: Schema.Int, note: Schema.String })
 
@@ -70,21 +90,24 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
     const sql = yield* SqlClient.SqlClient
     const horizon = sql`pg_snapshot_xmin(pg_current_snapshot())`
     const cluster = sql`(select system_identifier::text from pg_control_system())`
-    const unsealed = sql`not exists (select from audit_leaves l where l.entry_id = e.id)`
 
+    // In another cluster transactions are counted otherwise: there is no place in it to go on from.
     const position = Rows.one(
       Position,
-      sql`select xid::text as xid, entry_id, cluster = ${cluster} as is_here, ${horizon}::text as horizon,
-          ${horizon}::text::numeric - xid::text::numeric > ${far} as is_far from audit_sealer`
+      sql`select p.*, ${horizon}::text as horizon, ${horizon}::text::numeric - p.xid::numeric > ${far} as is_far
+          from audit_sealer s cross join lateral (
+            select s.xid::text as xid, s.entry_id, s.ahead as is_ahead where s.cluster = ${cluster}
+            union all select '0', ${firstId}::uuid, true where s.cluster <> ${cluster}) p`
     )
 
     /** False where nothing is to be done: one cheap statement. */
     const isDue = Effect.map(
       Rows.one(
         Schema.Struct({ due: Schema.Boolean }),
-        sql`select s.cluster <> ${cluster} or ${horizon}::text::numeric - s.xid::text::numeric > ${far}
-            or exists (select from audit_entries e
-              where (e.xid, e.id) > (s.xid, s.entry_id) and e.xid < ${horizon} and ${unsealed}) as due
+        sql`select s.cluster <> ${cluster} or s.ahead or ${horizon}::text::numeric - s.xid::text::numeric > ${far}
+            or (select true from audit_entries e where (e.xid, e.id) > (s.xid, s.entry_id) and e.xid < ${horizon}
+              order by e.xid, e.id limit 1) is not null
+            or exists (select from audit_held where not_before <= now()) as due
           from audit_sealer s`
       ),
       ({ due }) => due
@@ -97,29 +120,65 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
     )
 
     /**
-     * The next entries, in the order in which they are sealed. After a move to another cluster those come first
-     * whose transactions are ahead of this cluster's count: they were written before the move.
+     * Has this transaction read entries by their index, in its order. Where statistics are old, as after an
+     * upgrade, the planner takes few entries to be left, and sorts all of them for each batch.
      */
-    const next = ({ xid, entry_id, is_here }: Position, limit: number) => {
-      const columns = leafColumns(sql)
-      const ahead = sql`e.xid >= pg_snapshot_xmax(pg_current_snapshot())`
+    const inOrder = orDefect(
+      Effect.asVoid(
+        sql`select set_config(name, 'off', true) from unnest(${["enable_sort", "enable_bitmapscan", "enable_seqscan"]}::text[]) as name`
+      )
+    )
+
+    /**
+     * The next entries after the position, in the order in which they are sealed; those among them that are
+     * sealed already count too, so that a batch never looks at more than the limit.
+     */
+    const next = ({ xid, entry_id, is_ahead }: Position, limit: number) => {
+      const within = is_ahead ? sql`e.xid >= pg_snapshot_xmax(pg_current_snapshot())` : sql`e.xid < ${horizon}`
+      // A subquery for a value, unlike `exists`, is never made into a join with all of the leaves.
       return Rows.all(
         Leafed,
-        is_here
-          ? sql`select ${columns} from audit_entries e
-              where (e.xid, e.id) > (${xid}::xid8, ${entry_id}::uuid) and e.xid < ${horizon} and ${unsealed}
-              order by e.xid, e.id limit ${limit}`
-          : sql`select ${columns} from audit_entries e where (e.xid < ${horizon} or ${ahead}) and ${unsealed}
-              order by ${ahead} desc, e.xid, e.id limit ${limit}`
+        sql`select ${leafColumns(sql)}, (select true from audit_leaves l where l.entry_id = e.id) is not null as is_sealed
+            from (select * from audit_entries e where (e.xid, e.id) > (${xid}::xid8, ${entry_id}::uuid) and ${within}
+              order by e.xid, e.id limit ${limit}) e
+            order by e.xid, e.id`
       )
     }
 
-    /** The trees as they are, of those organizations that have one. */
+    /** The trees of the organizations, as they are recorded. */
     const trees = (org_ids: ReadonlyArray<OrganizationId>) =>
       Rows.all(
         Tree,
-        sql`select c.org_id, c.size, c.frontier from unnest(${org_ids}::uuid[]) as o(id) cross join lateral (
-            select * from audit_checkpoints where org_id = o.id order by size desc limit 1) c`
+        sql`select o.id as org_id, coalesce(c.size, 0) as size, coalesce(c.root, '') as root,
+            coalesce(c.frontier, '') as frontier, coalesce(c.note, '') as note, coalesce(c.verifier, '') as verifier,
+            exists (select from audit_leaves l where l.org_id = o.id and l.seq >= coalesce(c.size, 0)) as is_cut
+          from unnest(${org_ids}::uuid[]) as o(id) left join lateral (
+            select * from audit_checkpoints where org_id = o.id order by size desc limit 1) c on true`
+      )
+
+    /** The organizations that are not sealed. */
+    const held = Rows.all(Held, sql`select org_id from audit_held`)
+
+    /** Those of them that are to be looked at again now; and not again for a minute. */
+    const toLookAt = Rows.all(
+      Held,
+      sql`update audit_held set not_before = now() + ${again}::interval where not_before <= now() returning org_id`
+    )
+
+    /** Passes an organization over from now on. */
+    const hold = (org_id: OrganizationId) =>
+      orDefect(
+        Effect.asVoid(sql`insert into audit_held (org_id, not_before) values (${org_id}, now() + ${again}::interval)`)
+      )
+
+    /** Seals organizations again, beginning with what was passed over. */
+    const release = (org_ids: ReadonlyArray<OrganizationId>) =>
+      orDefect(
+        Effect.zipRight(
+          sql`delete from audit_held where org_id = any(${org_ids}::uuid[])`,
+          // Where each was held nobody noted: the sealer goes through all of the log once more, as after a move.
+          Effect.asVoid(sql`update audit_sealer set cluster = ''`)
+        )
       )
 
     const add = ({ org_id, leaves, nodes, checkpoint }: Added) => {
@@ -140,12 +199,11 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
     }
 
     /** Notes how far the log is sealed: up to an entry, or (null) up to all transactions below the one given. */
-    const advance = (xid: string, entry_id: string | null, here: boolean) =>
+    const advance = (xid: string, entry_id: string | null, ahead: boolean) =>
       orDefect(
         Effect.asVoid(
-          sql`update audit_sealer set xid = ${xid}::xid8,
-            entry_id = coalesce(${entry_id}::uuid, '00000000-0000-0000-0000-000000000000')
-            ${here ? sql`, cluster = ${cluster}` : sql``}`
+          sql`update audit_sealer set xid = ${xid}::xid8, entry_id = ${entry_id ?? firstId}::uuid, ahead = ${ahead},
+            cluster = ${cluster}`
         )
       )
 
@@ -163,6 +221,21 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
     const delivered = (org_id: OrganizationId, size: number) =>
       orDefect(Effect.asVoid(sql`delete from audit_outbox where org_id = ${org_id} and size = ${size}`))
 
-    return { isDue, locked, position, next, trees, add, advance, takeOut, delivered } as const
+    return {
+      isDue,
+      locked,
+      inOrder,
+      position,
+      next,
+      trees,
+      held,
+      toLookAt,
+      hold,
+      release,
+      add,
+      advance,
+      takeOut,
+      delivered
+    } as const
   })
 }) {}

@@ -1,21 +1,28 @@
 import { rm } from "node:fs/promises"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Fiber, Layer, Schedule } from "effect"
+import { Effect, Fiber, Layer, Logger, LogLevel, Schedule } from "effect"
 import Pg from "pg"
 import { inject, vi } from "vitest"
 import { AuditSealer } from "../../src/identity/AuditSealer.ts"
 import * as Checkpoint from "../../src/identity/audit/Checkpoint.ts"
 import * as SignedNote from "../../src/identity/audit/SignedNote.ts"
+import { asOwner } from "../support/AsOwner.ts"
 import { acted, order, sealed } from "../support/AuditLogs.ts"
 import { eventually } from "../support/Eventually.ts"
 import { roles, withDatabase } from "../support/globalSetup.ts"
 import { type Caller, organization } from "../support/Organizations.ts"
+import { testDatabase } from "../support/TestDatabase.ts"
 import { TestServer } from "../support/TestServer.ts"
 
 vi.setConfig({ testTimeout: 180_000 })
 
 const CONNECTIONS = 40
 const WRITERS = 10_000
+
+/** Entries that were written before there was a sealer, or elsewhere. */
+const OLD = 20_000
+
+const thisCluster = "(select system_identifier::text from pg_control_system())"
 
 /** One transaction, as its writer saw it: moments are counted, not measured. */
 interface Written {
@@ -188,6 +195,129 @@ layer(TestServer.layer(), { excludeTestServices: true })("ten thousand writers w
         from pg_control_system()) as here from audit_sealer`
       expect(place).toEqual({ here: true })
       expect(yield* sealer.seal()).toBe(0)
+    })
+  )
+
+  it.effect("know from the migration on in which cluster the entries were written", () =>
+    Effect.gen(function* () {
+      const { app } = yield* testDatabase
+      const rows = yield* Effect.promise(async () => {
+        const client = new Pg.Client({ connectionString: app })
+        await client.connect()
+        const found = await client.query(`select cluster = ${thisCluster} as here, ahead, xid from audit_sealer`)
+        await client.end()
+        return found.rows
+      })
+      expect(rows).toEqual([{ here: true, ahead: false, xid: "0" }])
+    }).pipe(Effect.scoped)
+  )
+
+  const backlogs = [
+    ["an upgrade, all of one transaction", thisCluster, "0", "'5'"],
+    ["another cluster, ahead of this one's count", "'another'", "9000000000000", "(9000000000000 + n)::text::xid8"],
+    ["another cluster, behind this one's count", "'another'", "9000000000000", "(n / 5000 + 1)::text::xid8"]
+  ] as const
+  it.effect.each(backlogs)("look at the entries of %s, a few times and no more", ([, cluster, place, xid]) =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const sealer = yield* AuditSealer
+      const { org_id } = yield* organization()
+      yield* sealed(org_id)
+      const [before] = yield* sql<{ count: number }>`select count(*)::int as count from audit_entries`
+      // In one transaction the database counts what it looks at, and no other sealer takes part.
+      const { batches, counts } = yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`select pg_advisory_xact_lock(7203114020)`
+          yield* sql`insert into audit_entries (id, org_id, actor, action, resource, request_id, xid)
+            select gen_random_uuid(), ${org_id}, 'user/1', 'test.write', 'test/1', 'r', ${sql.unsafe(xid)}
+            from generate_series(1, ${OLD}::int) n`
+          yield* sql`update audit_sealer set cluster = ${sql.unsafe(cluster)}, xid = ${place}::xid8,
+            entry_id = '00000000-0000-0000-0000-000000000000'`
+          const looked = sql<{ count: number }>`select sum(seq_tup_read + idx_tup_fetch)::int as count
+            from pg_stat_xact_user_tables where relname in ('audit_entries_default', 'audit_leaves')`
+          const counts = [yield* looked]
+          const batches: Array<number> = []
+          for (let left = OLD; left > 0; left -= batches.at(-1)!) {
+            batches.push(yield* sealer.seal(1))
+            counts.push(yield* looked)
+            // As a transaction of its own would begin.
+            yield* sql`select set_config(name, 'on', true)
+              from unnest('{enable_sort,enable_bitmapscan,enable_seqscan}'::text[]) as name`
+            if (batches.length > 200) break
+          }
+          return { batches, counts: counts.map(([row]) => row?.count ?? 0) }
+        })
+      )
+      expect(batches.reduce((sum, one) => sum + one, 0)).toBe(OLD)
+      expect(Math.max(...batches)).toBeLessThanOrEqual(1000)
+      // None looks at more than its own entries, and at their leaves where it passes what is sealed.
+      const each = counts.slice(1).map((count, at) => count - counts[at]!)
+      expect(Math.max(...each)).toBeLessThan(5000)
+      expect(counts.at(-1)! - counts[0]!).toBeLessThan(3 * (OLD + before!.count))
+      yield* sealed(org_id)
+      const found = yield* sql<{ id: string }>`select id from audit_entries where org_id = ${org_id} order by xid, id`
+      expect(new Set(yield* order(org_id))).toEqual(new Set(found.map(({ id }) => id)))
+    })
+  )
+
+  const forgeries = [
+    ["frontier and root alike", "root = sha256('forged'), frontier = sha256('forged')", "note .* says something else"],
+    ["the frontier alone", "frontier = sha256('forged')", "frontier .* does not lead to its root"],
+    ["a frontier of other subtrees", "frontier = frontier || frontier", "frontier .* does not lead to its root"],
+    ["the signature", "note = split_part(note, E'\\n\\n', 1) || E'\\n\\n— x AAAA\\n'", "not signed by the service"],
+    ["the key", "verifier = 'x+00000000+AAAA'", "not signed by the service"],
+    ["a checkpoint that is gone", undefined, "leaves are recorded beyond the 0"]
+  ] as const
+  it.effect.each(forgeries)("sign nothing on top of what somebody forged: %s", ([, change, reason]) =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const sealer = yield* AuditSealer
+      const [forged, other] = [yield* organization(), yield* organization()]
+      yield* acted(forged, 1)
+      const checkpoints = sql<{ size: number }>`select size from audit_checkpoints where org_id = ${forged.org_id}`
+      const before = yield* checkpoints
+      const owned = (statement: string) =>
+        asOwner(
+          "alter table audit_checkpoints disable trigger append_only",
+          statement,
+          "alter table audit_checkpoints enable trigger append_only"
+        )
+      const where = `where org_id = '${forged.org_id}'`
+      yield* asOwner("drop table if exists kept", `create table kept as select * from audit_checkpoints ${where}`)
+      yield* owned(
+        change === undefined
+          ? `delete from audit_checkpoints ${where}`
+          : `update audit_checkpoints set ${change} ${where} and size = (select max(size) from kept)`
+      )
+      const logged: Array<string> = []
+      const logger = Logger.make(({ logLevel, message }) => {
+        if (logLevel === LogLevel.Error) logged.push(String(message))
+      })
+      const act = ({ org_id }: Caller) =>
+        sql`insert into audit_entries (id, org_id, actor, action, resource, request_id)
+          values (gen_random_uuid(), ${org_id}, 'user/1', 'test.write', 'test/1', 'r')`
+      const seal = sealer.seal().pipe(Effect.provide(Logger.add(logger)), Logger.withMinimumLogLevel(LogLevel.Error))
+      const held = sql<{ org_id: string }>`select org_id from audit_held where org_id = ${forged.org_id}`
+      const look = sql`update audit_held set not_before = now() where org_id = ${forged.org_id}`
+      yield* act(forged)
+      yield* act(other)
+      expect(yield* eventually(Effect.zipRight(seal, held), (rows) => rows.length === 1)).toHaveLength(1)
+      yield* sealed(other.org_id)
+      yield* act(other)
+      yield* sealed(other.org_id)
+      expect(yield* checkpoints).toEqual(change === undefined ? [] : before)
+      // Where the server's own sealer came first, it logged; a minute later whoever looks does so again.
+      yield* eventually(Effect.zipRight(look, seal), () => logged.length > 0)
+      expect(logged.at(-1)).toMatch(new RegExp(`organization ${forged.org_id} is not sealed.*${reason}`))
+      const [due] = yield* sql<{ due: boolean }>`select not_before <= now() + interval '50 seconds' as due
+        from audit_held where org_id = ${forged.org_id}`
+      expect(due).toEqual({ due: false })
+      // Put right, it goes on with what was passed over.
+      yield* owned(`delete from audit_checkpoints ${where}`)
+      yield* asOwner("insert into audit_checkpoints select * from kept", "drop table kept")
+      yield* eventually(Effect.zipRight(Effect.zipRight(look, seal), held), (rows) => rows.length === 0)
+      yield* sealed(forged.org_id)
+      expect((yield* checkpoints).length).toBeGreaterThan(before.length)
     })
   )
 

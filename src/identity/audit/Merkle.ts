@@ -102,6 +102,10 @@ export class Growing {
   }
 }
 
+/** True when the hashes are the frontier of the tree of that size and root. */
+export const isFrontier = (hashes: ReadonlyArray<Hash>, size: number, root: Hash): boolean =>
+  hashes.length === size.toString(2).replaceAll("0", "").length && equal(foldRight(hashes), root)
+
 /** The perfect subtrees that a range of a proof consists of, largest first. */
 export const subtrees = ({ begin, end }: Range): ReadonlyArray<Subtree> => {
   const found: Array<Subtree> = []
