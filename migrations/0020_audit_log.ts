@@ -103,14 +103,15 @@ export default {
         org_id uuid primary key,
         not_before timestamptz not null default now()
       )`
-    // Checkpoints that are not in the object store yet.
+    // The newest checkpoint of each organization, and which is the newest of them in the object store.
     yield* sql`
       create table audit_outbox (
-        org_id uuid not null,
+        org_id uuid primary key,
         size bigint not null,
-        not_before timestamptz not null default now(),
-        constraint audit_outbox_pkey primary key (org_id, size)
+        delivered bigint not null default 0,
+        not_before timestamptz not null default now()
       )`
+    yield* sql`create index audit_outbox_waiting on audit_outbox (not_before) where delivered < size`
   }),
   down: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient

@@ -1,5 +1,5 @@
 import { SqlClient } from "@effect/sql"
-import { Duration, Effect, Schedule } from "effect"
+import { Clock, Duration, Effect, Schedule } from "effect"
 import type { OrganizationId } from "../domain/Ids.ts"
 import { ObjectStore } from "../platform/ObjectStore.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -14,6 +14,9 @@ import { type Added, type Leafed, SealerRepo, type Tree } from "./SealerRepo.ts"
 type Entry = typeof Leafed.Type
 
 const every = Duration.seconds(1)
+
+/** How long one round may write to the object store before it seals again. */
+const delivering = Duration.seconds(5)
 
 /** Entries of one transaction of the sealer. */
 const batchSize = 1000
@@ -181,9 +184,17 @@ export class AuditSealer extends Effect.Service<AuditSealer>()("identity/AuditSe
       return sealed
     })
 
-    /** Writes checkpoints to the object store; those that it could not write are taken up again later. */
+    /**
+     * Writes the newest checkpoints to the object store until none waits, or sealing has waited long enough;
+     * those that it could not write are taken up again later.
+     */
     const deliver = Effect.fn("AuditSealer.deliver")(function* () {
-      yield* Effect.forEach(yield* repo.takeOut, delivered, { concurrency: 8, discard: true })
+      const end = (yield* Clock.currentTimeMillis) + Duration.toMillis(delivering)
+      let waiting = yield* repo.takeOut
+      while (waiting.length > 0) {
+        yield* Effect.forEach(waiting, delivered, { concurrency: 8, discard: true })
+        waiting = (yield* Clock.currentTimeMillis) < end ? yield* repo.takeOut : []
+      }
     })
 
     /** Seals and delivers on and on; what fails is tried again. */

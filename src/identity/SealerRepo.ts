@@ -17,6 +17,9 @@ const firstId = "00000000-0000-0000-0000-000000000000"
 /** How long after one look at an organization that is held the next one comes. */
 const again = "1 minute"
 
+/** How long after a checkpoint of an organization the next one goes to the object store, at the earliest. */
+const apart = "1 minute"
+
 /** How long one process has for the checkpoints that it took, before others take them. */
 const lease = "30 seconds"
 
@@ -193,7 +196,8 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
             insert into audit_nodes (org_id, level, index, hash)
             select ${org_id}::uuid, n.level, n.index, decode(n.hash, 'hex')
             from jsonb_to_recordset(${JSON.stringify(nodes)}::jsonb) as n(level smallint, index bigint, hash text)),
-          outbox as (insert into audit_outbox ${sql.insert({ org_id, size })})
+          outbox as (insert into audit_outbox ${sql.insert({ org_id, size })}
+            on conflict (org_id) do update set size = excluded.size)
           insert into audit_checkpoints ${sql.insert({ org_id, size, root, frontier, note, verifier })}`)
       )
     }
@@ -207,19 +211,25 @@ export class SealerRepo extends Effect.Service<SealerRepo>()("identity/SealerRep
         )
       )
 
-    /** Some checkpoints that wait to be written to the object store, now this process's for a while. */
+    /** The newest checkpoints of some organizations that wait for the object store, now this process's for a while. */
     const takeOut = Rows.all(
       Waiting,
       sql`with taken as (
-          update audit_outbox set not_before = now() + ${lease}::interval where (org_id, size) in (
-            select org_id, size from audit_outbox where not_before <= now()
+          update audit_outbox set not_before = now() + ${lease}::interval where org_id in (
+            select org_id from audit_outbox where delivered < size and not_before <= now()
             order by not_before limit 50 for update skip locked)
           returning org_id, size)
         select org_id, size, note from taken join audit_checkpoints using (org_id, size)`
     )
 
+    /** Notes that a checkpoint is in the object store; the organization's next one has to wait a while. */
     const delivered = (org_id: OrganizationId, size: number) =>
-      orDefect(Effect.asVoid(sql`delete from audit_outbox where org_id = ${org_id} and size = ${size}`))
+      orDefect(
+        Effect.asVoid(
+          sql`update audit_outbox set delivered = ${size}, not_before = now() + ${apart}::interval
+            where org_id = ${org_id} and delivered < ${size}`
+        )
+      )
 
     return {
       isDue,

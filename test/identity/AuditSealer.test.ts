@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises"
+import { readdir, rm } from "node:fs/promises"
 import { expect, layer } from "@effect/vitest"
 import { Effect, Fiber, Layer, Logger, LogLevel, Schedule } from "effect"
 import Pg from "pg"
@@ -149,9 +149,12 @@ layer(TestServer.layer(), { excludeTestServices: true })("ten thousand writers w
         expect(SignedNote.isSignedBy(note, SignedNote.verifier(verifier)!)).toBe(true)
         expect(Checkpoint.fromNote(note)).toMatchObject({ origin: `tracepipe/audit/${org_id}`, size })
       }
-      const waiting = sql<{ size: number }>`select size from audit_outbox`
+      const waiting = sql<{ size: number }>`select size from audit_outbox where delivered < size`
+      // As if the minute since the last ones were over.
+      yield* sql`update audit_outbox set not_before = now() where delivered < size`
       expect(yield* eventually(waiting, (rows) => rows.length === 0, 60_000)).toEqual([])
-      for (const { org_id, size, note } of found) {
+      const newest = new Map(found.map((checkpoint) => [checkpoint.org_id, checkpoint]))
+      for (const { org_id, size, note } of newest.values()) {
         const file = Bun.file(`${data_dir}/objects/orgs/${org_id}/audit/${size}.txt`)
         expect(yield* Effect.promise(() => file.text())).toBe(note)
       }
@@ -331,7 +334,8 @@ layer(TestServer.layer(), { excludeTestServices: true })("ten thousand writers w
       yield* Effect.promise(() => Bun.write(`${folder}/audit`, "in the way"))
       yield* acted(owner, 1)
       yield* sealer.deliver()
-      const waiting = sql<{ size: number }>`select size from audit_outbox where org_id = ${owner.org_id}`
+      const waiting = sql<{ size: number }>`select size from audit_outbox
+        where org_id = ${owner.org_id} and delivered < size`
       expect(yield* waiting).toEqual([{ size: 1 }])
       yield* Effect.promise(() => rm(`${folder}/audit`))
       // As if the time of whoever took it were over.
@@ -340,6 +344,60 @@ layer(TestServer.layer(), { excludeTestServices: true })("ten thousand writers w
       expect(yield* eventually(waiting, (rows) => rows.length === 0)).toEqual([])
       const [kept] = yield* sql<{ note: string }>`select note from audit_checkpoints where org_id = ${owner.org_id}`
       expect(yield* Effect.promise(() => Bun.file(`${folder}/audit/1.txt`).text())).toBe(kept?.note)
+    })
+  )
+
+  it.effect("write the newest checkpoint of an organization, one a minute, and leave those in between out", () =>
+    Effect.gen(function* () {
+      const { sql, data_dir } = yield* TestServer
+      const sealer = yield* AuditSealer
+      const owner = yield* organization()
+      const place = sql<{ size: number; delivered: number; is_later: boolean }>`select size, delivered,
+        not_before > now() + interval '30 seconds' as is_later from audit_outbox where org_id = ${owner.org_id}`
+      const delivered = eventually(Effect.zipRight(sealer.deliver(), place), ([row]) => row?.delivered === row?.size)
+      const objects = Effect.promise(() => readdir(`${data_dir}/objects/orgs/${owner.org_id}/audit`))
+      const notes = Effect.map(objects, (names) => names.filter((name) => /^\d+\.txt$/.test(name)).sort())
+      yield* acted(owner, 1)
+      const [first] = yield* delivered
+      expect(first?.is_later).toBe(true)
+      const begun = yield* notes
+      expect(begun).toEqual([`${first?.size}.txt`])
+      for (let count = 0; count < 3; count++) yield* acted(owner, 1)
+      yield* sealer.deliver()
+      const [later] = yield* place
+      expect(later?.size).toBeGreaterThan(first!.size + 2)
+      expect(later).toMatchObject({ delivered: first?.size, is_later: true })
+      expect(yield* notes).toEqual(begun)
+      const sizes = yield* sql<{ size: number }>`select size from audit_checkpoints where org_id = ${owner.org_id}`
+      expect(sizes.length).toBeGreaterThan(3)
+      // As if the minute were over.
+      yield* sql`update audit_outbox set not_before = now() where org_id = ${owner.org_id}`
+      expect((yield* delivered)[0]).toMatchObject({ size: later?.size, delivered: later?.size })
+      expect(yield* notes).toEqual([...begun, `${later?.size}.txt`].sort())
+    })
+  )
+
+  it.effect("write all that waits in one round, of however many organizations", () =>
+    Effect.gen(function* () {
+      const { sql, data_dir } = yield* TestServer
+      const sealer = yield* AuditSealer
+      const orgs = Array.from({ length: 120 }, () => crypto.randomUUID())
+      // In one transaction: the server's own round cannot begin in between.
+      yield* sql.withTransaction(
+        Effect.gen(function* () {
+          yield* sql`insert into audit_checkpoints (org_id, size, root, frontier, note, verifier)
+            select id, 1, sha256('x'), sha256('x'), 'a note', 'a key' from unnest(${orgs}::uuid[]) as o(id)`
+          yield* sql`insert into audit_outbox (org_id, size) select id, 1 from unnest(${orgs}::uuid[]) as o(id)`
+          yield* sealer.deliver()
+          const left = yield* sql<{ count: number }>`select count(*)::int as count from audit_outbox
+            where org_id = any(${orgs}::uuid[]) and delivered < size`
+          expect(left).toEqual([{ count: 0 }])
+        })
+      )
+      for (const org_id of orgs) {
+        const file = Bun.file(`${data_dir}/objects/orgs/${org_id}/audit/1.txt`)
+        expect(yield* Effect.promise(() => file.text())).toBe("a note")
+      }
     })
   )
 })
