@@ -6,6 +6,7 @@ import { AuditCheckpoint, AuditEntry, AuditProof, NotSealedYet } from "../domain
 import { Text, TimestampText } from "../domain/Json.ts"
 import { Page, pageFields } from "../domain/Page.ts"
 import { Authentication, RequiredScope } from "./Security.ts"
+import type { Transform } from "./Transform.ts"
 
 const optional = <A, I, R>(schema: Schema.Schema<A, I, R>) => Schema.optionalWith(schema, { exact: true })
 
@@ -17,6 +18,14 @@ const Count = Schema.String.pipe(
 ).annotations({ jsonSchema: { type: "integer", minimum: 0 } })
 
 export const AuditPage = Page("AuditPage", AuditEntry)
+
+/** The same answer as JSON Lines, which the derivation does not know of. */
+const orExported: Transform = (operation) => {
+  const responses = Object(operation["responses"])
+  const found = Object(responses["200"])
+  const content = { ...found.content, "application/x-ndjson": { schema: { type: "string" } } }
+  return { ...operation, responses: { ...responses, 200: { ...found, content } } }
+}
 
 /** What was done, by whom, in an order that nobody can change afterwards. */
 export class AuditApi extends HttpApiGroup.make("audit")
@@ -40,6 +49,7 @@ export class AuditApi extends HttpApiGroup.make("audit")
         })
       )
       .addSuccess(AuditPage)
+      .annotate(OpenApi.Transform, orExported)
       .annotate(RequiredScope, "audit:read")
   )
   .add(

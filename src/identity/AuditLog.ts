@@ -1,5 +1,5 @@
 import { Chunk, DateTime, Effect, Option, Stream } from "effect"
-import { NotFound, ValidationError } from "../domain/Errors.ts"
+import { NotFound } from "../domain/Errors.ts"
 import type { AuditEntryId, OrganizationId } from "../domain/Ids.ts"
 import {
   AuditCheckpoint,
@@ -155,7 +155,7 @@ export class AuditLog extends Effect.Service<AuditLog>()("identity/AuditLog", {
       const { from } = query
       if (from === undefined) return toCheckpoint(org_id, found, null)
       if (from > found.size) {
-        return yield* new ValidationError({
+        return yield* new NotFound({
           detail: `the checkpoint has ${found.size} entries, which is less than ${from}`
         })
       }

@@ -86,23 +86,26 @@ export const clientIdIn = (headers: RequestHeaders): string | null =>
     onRight: ([first]) => (first?.kind === "client_secret" ? first.client_id : null)
   })
 
+/** The key of a request that carries one in `X-API-Key` and nothing else: by far the most do. */
+export const plainKey = (headers: RequestHeaders): string | undefined => {
+  const key = headers["x-api-key"]
+  return key !== undefined &&
+    headers["authorization"] === undefined &&
+    headers["api-key"] === undefined &&
+    !hasClient(headers) &&
+    !key.includes(",")
+    ? key
+    : undefined
+}
+
 /**
  * The one credential that a request carries: an API key (`X-API-Key`, `API-Key`, `Bearer tp_…`), a
  * client id and secret (`MCP_CLIENT_ID` with `API_KEY`, or HTTP Basic), or a JWT (`Bearer …`). The
  * same one may be sent twice; two different ones are a 400.
  */
 export const presentedCredential = (headers: RequestHeaders): Effect.Effect<Credential, Unauthorized | BadRequest> => {
-  const key = headers["x-api-key"]
-  // By far the most requests: one key in one header, and nothing else.
-  if (
-    key !== undefined &&
-    headers["authorization"] === undefined &&
-    headers["api-key"] === undefined &&
-    !hasClient(headers) &&
-    !key.includes(",")
-  ) {
-    return Effect.succeed({ kind: "api_key", key })
-  }
+  const key = plainKey(headers)
+  if (key !== undefined) return Effect.succeed({ kind: "api_key", key })
   return Effect.flatMap(presented(headers), (found): Effect.Effect<Credential, Unauthorized | BadRequest> => {
     const [first, ...others] = found
     if (first === undefined) return Effect.fail(noCredential)
