@@ -44,8 +44,8 @@ export const auth: Benchmark = {
         PORT: String(port),
         DATA_DIR: data_dir,
         BOOTSTRAP_API_KEY: api_key,
-        RATE_LIMIT_REQUESTS_PER_MINUTE: "100000000",
-        RATE_LIMIT_BURST_SIZE: "1000000"
+        RATE_LIMIT_REQUESTS_PER_MINUTE: "600000",
+        RATE_LIMIT_BURST_SIZE: "600000"
       })
       try {
         await answering(`${base_url}/open`, child, log)

@@ -10,7 +10,7 @@ import { addressFor } from "../identity/ServiceAddress.ts"
 import { SigningKeys } from "../identity/SigningKeys.ts"
 import { Tokens } from "../identity/Tokens.ts"
 import { Settings } from "../platform/Settings.ts"
-import { arriving } from "./Arriving.ts"
+import { withArriving } from "./Arriving.ts"
 
 const unstored = HttpApp.appendPreResponseHandler((_, response) =>
   Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", "no-store"))
@@ -46,7 +46,7 @@ export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
 
     /** What carries its own credential: failures count on the back-off of its address and of that credential. */
     const guarded = <A, E extends { readonly _tag: string }, R>(prefix: string | null, self: Effect.Effect<A, E, R>) =>
-      Effect.flatMap(arriving, (request) => Effect.zipRight(unstored, admitBody(request, prefix, self)))
+      withArriving((request) => Effect.zipRight(unstored, admitBody(request, prefix, self)))
 
     return handlers
       .handle("token", ({ payload, request }) =>

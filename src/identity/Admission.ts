@@ -69,14 +69,17 @@ export class Admission extends Effect.Service<Admission>()("identity/Admission",
     const admitted = (arriving: Arriving, principal: Principal): Effect.Effect<Principal, RateLimited> => {
       const { ip, group } = arriving
       if (group === "none") return Effect.succeed(principal)
-      return Effect.flatMap(quotas.check(principal.org_id, "requests"), () => {
+      const within = quotas.check(principal.org_id, "requests")
+      const taken = () => {
         // At once, so that no other request sees the same room; what is refused gives it back.
         quotas.count(principal.org_id, "requests", 1)
         return Effect.flatMap(limits.check({ principal, ip, group }), (verdict) => {
           if (verdict.refusal !== undefined) quotas.count(principal.org_id, "requests", -1)
-          return Effect.as(judged(arriving, verdict), principal)
+          arriving.answers(verdict.headers)
+          return verdict.refusal === undefined ? Effect.succeed(principal) : Effect.fail(verdict.refusal)
         })
-      })
+      }
+      return within === Effect.void ? taken() : Effect.flatMap(within, taken)
     }
 
     /** Fails where the caller has to wait, before anything is looked at. */

@@ -315,7 +315,7 @@ export class ConfigurationInvalid extends Schema.TaggedError<ConfigurationInvali
 const flatten = (error: ConfigError.ConfigError): ReadonlyArray<string> =>
   ConfigError.isConfigError(error) && (error._op === "And" || error._op === "Or")
     ? [...flatten(error.left), ...flatten(error.right)]
-    : [`${error.path.join("_")}: ${error.message}`]
+    : [`${[...new Set(error.path)].join("_")}: ${error.message}`]
 
 /** What is well-formed and cannot work: a process of its own cannot reach a database that is another's child. */
 const contradictory = (values: Values): ReadonlyArray<string> => {
