@@ -1,7 +1,6 @@
 import { HttpApiBuilder, HttpApp, HttpServerResponse } from "@effect/platform"
 import { Effect } from "effect"
 import { Api } from "../api/Api.ts"
-import { Unavailable } from "../domain/Errors.ts"
 import { JsonWebKeySet, ProtectedResource } from "../domain/identity/Token.ts"
 import { Scope } from "../domain/Principal.ts"
 import { Admission } from "../identity/Admission.ts"
@@ -19,8 +18,6 @@ const unstored = HttpApp.appendPreResponseHandler((_, response) =>
 const forAWhile = HttpApp.appendPreResponseHandler((_, response) =>
   Effect.succeed(HttpServerResponse.setHeader(response, "cache-control", "public, max-age=300"))
 )
-
-const noSecrets = new Unavailable({ detail: "the keys cannot be read now; try again", retry_after_s: 2 })
 
 export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
   Effect.gen(function* () {
@@ -58,13 +55,12 @@ export const layer = HttpApiBuilder.group(Api, "auth", (handlers) =>
       .handle("revoke", ({ payload }) => guarded(null, tokens.revoke(payload.token)))
       .handle("jwks", () =>
         Effect.zipRight(forAWhile, keys.current).pipe(
-          Effect.mapBoth({
-            onFailure: () => noSecrets,
-            onSuccess: ({ all }) =>
+          Effect.map(
+            ({ all }) =>
               new JsonWebKeySet({
                 keys: all.map(({ kid, x }) => ({ kty: "OKP", crv: "Ed25519", x, kid, alg: "EdDSA", use: "sig" }))
               })
-          })
+          )
         )
       )
       .handle("protected_resource", ({ request }) => resource("", request.headers["host"]))

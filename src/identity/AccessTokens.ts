@@ -1,9 +1,8 @@
 import { Effect, Schema } from "effect"
 import { decodeProtectedHeader, jwtVerify, SignJWT } from "jose"
-import { Unauthorized } from "../domain/Errors.ts"
+import { Unauthorized, type Unavailable } from "../domain/Errors.ts"
 import { AgentId, OrganizationId, TokenFamilyId, UserId } from "../domain/Ids.ts"
 import { Id } from "../platform/Id.ts"
-import type { SecretStoreFailed } from "../platform/SecretStore.ts"
 import { Settings } from "../platform/Settings.ts"
 import { publicUrl } from "./ServiceAddress.ts"
 import { SigningKeys } from "./SigningKeys.ts"
@@ -83,7 +82,7 @@ export class AccessTokens extends Effect.Service<AccessTokens>()("identity/Acces
       })
 
     /** Who the token is for, when it is one of ours and still good. */
-    const verify = (token: string): Effect.Effect<AccessToken, Unauthorized | SecretStoreFailed> =>
+    const verify = (token: string): Effect.Effect<AccessToken, Unauthorized | Unavailable> =>
       Effect.gen(function* () {
         const { kid } = yield* Effect.try({ try: () => decodeProtectedHeader(token), catch: refusedToken })
         const key = kid === undefined ? undefined : yield* keys.verifying(kid)

@@ -109,7 +109,7 @@ export class Agents extends Effect.Service<Agents>()("identity/Agents", {
         yield* audit.record({ action: "agent.update", resource: `agent/${id}`, before: agent, after: row })
         return row
       }).pipe(sql.withTransaction, orDefect)
-      yield* authenticator.forgetAgent(after.client_id)
+      yield* authenticator.forgetAll
       return after
     }, write)
 
@@ -122,18 +122,17 @@ export class Agents extends Effect.Service<Agents>()("identity/Agents", {
         yield* audit.record({ action: "agent.rotate_secret", resource: `agent/${id}`, before: agent, after: rotated })
         return rotated
       }).pipe(sql.withTransaction, orDefect)
-      yield* authenticator.forgetAgent(row.client_id)
+      yield* authenticator.forgetAll
       return new AgentWithSecret({ ...row, client_secret })
     }, write)
 
     const remove = Effect.fn("Agents.delete")(function* (id: AgentId) {
-      const { client_id } = yield* Effect.gen(function* () {
+      yield* Effect.gen(function* () {
         const { org_id, agent } = yield* locked(id)
         yield* repo.remove(org_id, id)
         yield* audit.record({ action: "agent.delete", resource: `agent/${id}`, before: agent })
-        return agent
       }).pipe(sql.withTransaction, orDefect)
-      yield* authenticator.forgetAgent(client_id)
+      yield* authenticator.forgetAll
     }, write)
 
     return { create, list, get, update, rotateSecret, delete: remove } as const

@@ -1,6 +1,6 @@
 import { Duration, Effect, Option, Schedule } from "effect"
-import { type BadRequest, Forbidden, Unauthorized, Unavailable, type UpstreamFailed } from "../domain/Errors.ts"
-import type { AgentId, ApiKeyId, OrganizationId, UserId } from "../domain/Ids.ts"
+import { type BadRequest, Forbidden, Unauthorized, type Unavailable, type UpstreamFailed } from "../domain/Errors.ts"
+import type { AgentId, ApiKeyId } from "../domain/Ids.ts"
 import { Principal, Scope } from "../domain/Principal.ts"
 import { AccessTokens } from "./AccessTokens.ts"
 import { AgentsRepo } from "./AgentsRepo.ts"
@@ -31,11 +31,6 @@ const revokedToken = new Unauthorized({ detail: "the access token was revoked, o
 
 const elsewhere = new Forbidden({
   detail: "this credential acts in its own organization, which is not the one that X-Org-Id names"
-})
-
-const noSecrets = new Unavailable({
-  detail: "the keys of access tokens cannot be read now; try again",
-  retry_after_s: 2
 })
 
 /** A principal whose parts were checked where they were read. */
@@ -130,9 +125,7 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
 
     const own = (token: string): Effect.Effect<Found, Unauthorized | Unavailable> =>
       Effect.gen(function* () {
-        const { org_id, user_id, agent_id, family_id, expires_at } = yield* accessTokens
-          .verify(token)
-          .pipe(Effect.catchTag("SecretStoreFailed", () => Effect.fail(noSecrets)))
+        const { org_id, user_id, agent_id, family_id, expires_at } = yield* accessTokens.verify(token)
         const holder = yield* tokens.holder({ family_id, org_id, user_id, agent_id })
         if (holder === undefined) return yield* revokedToken
         const { role, scopes } = holder
@@ -286,9 +279,7 @@ export class Authenticator extends Effect.Service<Authenticator>()("identity/Aut
       /** Makes a change of a key take effect on this node at once. */
       forget: byKey.forget,
       /** Makes a change of what an agent, a user or an organization is take effect on this node at once. */
-      forgetAgent: (_client_id: string) => forgetAll,
-      forgetUser: (_user_id: UserId) => forgetAll,
-      forgetOrganization: (_org_id: OrganizationId) => forgetAll,
+      forgetAll,
       /** Makes a change of logins or memberships take effect on this node at once. */
       forgetTokens: byToken.forgetAll
     } as const

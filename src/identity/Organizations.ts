@@ -103,7 +103,7 @@ export class Organizations extends Effect.Service<Organizations>()("identity/Org
         yield* repo.remove(id)
         yield* audit.record({ action: "organization.delete", resource: `organization/${id}`, before })
       }).pipe(sql.withTransaction, orDefect)
-      yield* authenticator.forgetOrganization(id)
+      yield* authenticator.forgetAll
     }, write)
 
     return { list, get, create, update, delete: remove } as const

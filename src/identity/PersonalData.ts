@@ -101,7 +101,7 @@ export class PersonalData extends Effect.Service<PersonalData>()("identity/Perso
         yield* keys.drop(id)
       }).pipe(sql.withTransaction, orDefect)
       yield* keys.forget(id)
-      yield* authenticator.forgetUser(id)
+      yield* authenticator.forgetAll
     }, allowed)
 
     return { export: exported, erase } as const

@@ -70,5 +70,5 @@ export const remembering = <E>(capacity: number, lookup: (credential: string) =>
       return cache.invalidateAll
     })
 
-    return { peek, get, forget, forgetAll, now: () => clock.unsafeCurrentTimeMillis() } as const
+    return { peek, get, forget, forgetAll } as const
   })

@@ -1,5 +1,6 @@
 import { createHash, createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from "node:crypto"
 import { Effect, Redacted, Ref, Schema } from "effect"
+import { Unavailable } from "../domain/Errors.ts"
 import { SecretStore, type SecretStoreFailed } from "../platform/SecretStore.ts"
 import { Settings } from "../platform/Settings.ts"
 import { rotated, SIGNING_KEY_AGE, type StoredKey, signingIndex } from "./KeyRotation.ts"
@@ -36,6 +37,13 @@ const Stored = Schema.parseJson(
 const decode = Schema.decodeUnknown(Stored)
 const encode = Schema.encodeSync(Stored)
 
+const noKeys = new Unavailable({ detail: "the keys of access tokens cannot be read now; try again", retry_after_s: 2 })
+
+/** There always is one: `rotated` makes it, and a seed that is configured has letters. */
+const nobodys = (): never => {
+  throw new Error("there is no key to sign access tokens with")
+}
+
 const at = { org_id: null, path: "auth/signing-keys" } as const
 
 interface Keys {
@@ -64,7 +72,7 @@ export class SigningKeys extends Effect.Service<SigningKeys>()("identity/Signing
     const toKeys = (stored: ReadonlyArray<StoredKey>, now: number): Keys => {
       const all = stored.map((key) => toKey(Buffer.from(key.seed, "base64url")))
       const index = signingIndex(stored, now)
-      return { signing: all[index] ?? (all[0] as SigningKey), all, read_at: now }
+      return { signing: all[index] ?? nobodys(), all, read_at: now }
     }
 
     const given = login.jwt_secret_key === undefined ? undefined : Redacted.value(login.jwt_secret_key).split(",")
@@ -73,7 +81,7 @@ export class SigningKeys extends Effect.Service<SigningKeys>()("identity/Signing
       const now = clock.unsafeCurrentTimeMillis()
       if (given !== undefined) {
         const all = given.map((text) => fromSecret(text.trim()))
-        return { signing: all[0] as SigningKey, all, read_at: Number.POSITIVE_INFINITY }
+        return { signing: all[0] ?? nobodys(), all, read_at: Number.POSITIVE_INFINITY }
       }
       const found = yield* store.get(at)
       const stored = found === undefined ? [] : (yield* Effect.orDie(decode(Redacted.value(found.value)))).keys
@@ -102,7 +110,7 @@ export class SigningKeys extends Effect.Service<SigningKeys>()("identity/Signing
         Effect.gen(function* () {
           const keys = yield* Ref.get(known)
           if (keys !== undefined && keys.read_at > olderThan) return keys
-          const fresh = yield* keys === undefined ? read : Effect.catchAll(read, () => kept(keys))
+          const fresh = yield* Effect.catchAll(read, () => (keys === undefined ? noKeys : kept(keys)))
           yield* Ref.set(known, fresh)
           return fresh
         })

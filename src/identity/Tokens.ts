@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
-import { Forbidden, Unauthorized, Unavailable } from "../domain/Errors.ts"
+import { Forbidden, Unauthorized } from "../domain/Errors.ts"
 import type { OrganizationId } from "../domain/Ids.ts"
 import { TokenRefused, type TokenRequest, Tokens as TokensAnswer } from "../domain/identity/Token.ts"
 import { CurrentPrincipal, effectiveScopes, Principal } from "../domain/Principal.ts"
@@ -34,11 +34,6 @@ const reused = new TokenRefused({
 })
 
 const noMember = new Forbidden({ detail: "you are not a member of the organization any more" })
-
-const noSecrets = new Unavailable({
-  detail: "the keys of access tokens cannot be read now; try again",
-  retry_after_s: 2
-})
 
 const lacks = (field: string, { grant_type }: TokenRequest) =>
   new TokenRefused({ error: "invalid_request", detail: `${field} is needed for the grant ${grant_type}` })
@@ -75,9 +70,7 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
         const scope = effectiveScopes(principal)
           .filter((one) => one !== "*")
           .join(" ")
-        const access_token = yield* accessTokens
-          .sign({ org_id, user_id, agent_id, family_id: family.id }, scope)
-          .pipe(Effect.mapError(() => noSecrets))
+        const access_token = yield* accessTokens.sign({ org_id, user_id, agent_id, family_id: family.id }, scope)
         return new TokensAnswer({
           access_token,
           token_type: "Bearer",
@@ -193,8 +186,7 @@ export class Tokens extends Effect.Service<Tokens>()("identity/Tokens", {
       issuedBy(text, accessTokens.issuer)
         ? accessTokens.verify(text).pipe(
             Effect.map(({ family_id }) => family_id),
-            Effect.catchTag("Unauthorized", () => Effect.succeed(undefined)),
-            Effect.mapError(() => noSecrets)
+            Effect.catchTag("Unauthorized", () => Effect.succeed(undefined))
           )
         : Effect.map(repo.refresh(KeyFormat.hash(text)), (found) => found?.id)
 

@@ -153,7 +153,7 @@ export class Users extends Effect.Service<Users>()("identity/Users", {
         if (role !== undefined && role !== before.role) yield* changeRole(actor.org_id, before, role)
         return yield* existing(actor.org_id, id)
       }).pipe(sql.withTransaction, orDefect)
-      yield* authenticator.forgetUser(id)
+      yield* authenticator.forgetAll
       return after
     }, write)
 
@@ -175,7 +175,7 @@ export class Users extends Effect.Service<Users>()("identity/Users", {
         yield* memberships.remove(actor.org_id, id)
         yield* audit.record({ action: "membership.delete", resource: `user/${id}`, before })
       }).pipe(sql.withTransaction, orDefect)
-      yield* authenticator.forgetUser(id)
+      yield* authenticator.forgetAll
     }, write)
 
     return { me, list, get, create, update, delete: remove } as const

@@ -77,6 +77,7 @@ const responseOf = ({ url, method }: Outgoing, message: http.IncomingMessage, ma
   const body = capped(max_bytes)
   // Its errors reach the reader of the last stream.
   pipeline(message, capped(max_bytes), decoder(), body, () => undefined)
+  // Node and the DOM describe the same stream by two types.
   const response = new Response(Readable.toWeb(body) as unknown as ReadableStream<Uint8Array>, { status, headers })
   Object.defineProperty(response, "url", { value: url.href })
   return response
