@@ -4,15 +4,16 @@ import type { Json } from "../Surface.ts"
 
 export type ObjectSchema = Json & { readonly type: "object" }
 
-/** A schema without references: they are replaced by what they refer to, as not every model's provider follows them. */
+/** A schema in one piece: references are replaced by what they refer to, as not every model's provider follows them. */
 const inlined = (schema: unknown, definitions: Plain): unknown => {
   if (Array.isArray(schema)) return schema.map((member) => inlined(member, definitions))
   if (!Predicate.isRecord(schema)) return schema
-  const { $ref, $defs: _definitions, $schema: _dialect, ...own } = schema
+  const { $ref, $defs: _definitions, $schema: _dialect, allOf, ...own } = schema
   const members = Object.fromEntries(Object.entries(own).map(([name, member]) => [name, inlined(member, definitions)]))
-  if (typeof $ref !== "string") return members
-  const referred = inlined(definitions[$ref.slice("#/$defs/".length)], definitions)
-  return { ...Object(referred), ...members }
+  const referred = typeof $ref === "string" ? [definitions[$ref.slice("#/$defs/".length)]] : []
+  // The derivation's way to say more of a type than its own schema does: one of them, and never in conflict.
+  const bases = [...referred, ...(Array.isArray(allOf) ? allOf : [])].map((base) => inlined(base, definitions))
+  return Object.assign({}, ...bases, members)
 }
 
 /** The derivation loses what is said of a property whose type has a name. */

@@ -47,7 +47,7 @@ export const reads: ToolDescription["annotations"] = {
 export const paging = {
   limit: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 100)), { default: () => 20 }).annotations({
     description: "How many items to answer",
-    jsonSchema: { default: 20 }
+    default: 20
   }),
   cursor: pageFields.cursor
 }
@@ -58,7 +58,7 @@ export const windowing = {
     default: () => 20_000
   }).annotations({
     description: "About how many characters of JSON to answer at most: four are about one token",
-    jsonSchema: { default: 20_000 }
+    default: 20_000
   })
 }
 
@@ -68,8 +68,10 @@ const refusal = (name: string, schema: ObjectSchema) => (error: ParseResult.Pars
   const errors = issuesOf(ParseResult.ArrayFormatter.formatErrorSync(error), "the input").map(({ path, message }) => {
     if (message.startsWith("is unexpected"))
       return new Issue({ path, message: `is not known; ${name} takes ${known.join(", ") || "nothing"}` })
-    const expected = path === "" ? undefined : wanted(schema, path.split("."))
-    return new Issue({ path, message: expected === undefined ? message : `${message} (expected: ${expected})` })
+    const expected = path === "" || message.startsWith("must be") ? undefined : wanted(schema, path.split("."))
+    return expected === undefined
+      ? new Issue({ path, message })
+      : new Issue({ path, message: `${message} (expected: ${expected})` })
   })
   return new ValidationError({ detail: issuesText(errors), errors })
 }
@@ -92,7 +94,7 @@ export const tool = <A, I extends object, B, E>(options: {
   readonly handle: (input: A, progress: Progress) => Effect.Effect<B, E, CurrentPrincipal>
 }): PlatformTool => {
   const { name, title, description, annotations, next = {}, also, handle } = options
-  const inputSchema = objectSchema(options.input)
+  const inputSchema = { ...objectSchema(options.input), additionalProperties: false }
   const refused = refusal(name, inputSchema)
   const decode = Schema.decodeUnknown(options.input, { errors: "all", onExcessProperty: "error" })
   return {

@@ -40,7 +40,7 @@ const Wanted = Schema.Struct({
   }),
   wait: Schema.optionalWith(Schema.Boolean, { default: () => true }).annotations({
     description: `Whether to answer when the example is finished (after ${longestWait} with its state then), or at once`,
-    jsonSchema: { default: true }
+    default: true
   })
 })
 

@@ -57,7 +57,7 @@ export const exampleTools = Effect.gen(function* () {
         example_id: ExampleId,
         from_index: Schema.optionalWith(Schema.Int.pipe(Schema.between(0, 1_000_000)), {
           default: () => 0
-        }).annotations({ description: "Where to begin: the `next_index` of the answer before; 0 is the beginning" }),
+        }).annotations({ description: "Where to begin: the `next_index` of the answer before; 0 is the beginning", default: 0 }),
         ...windowing
       }),
       output: written(ExampleMessages),

@@ -80,7 +80,7 @@ export const sessionTools = Effect.gen(function* () {
         session_id: SessionId,
         from_seq: Schema.optionalWith(Schema.Int.pipe(Schema.between(0, Number.MAX_SAFE_INTEGER)), {
           default: () => 0
-        }).annotations({ description: "Where to begin: the `next_seq` of the answer before; 0 is the beginning" }),
+        }).annotations({ description: "Where to begin: the `next_seq` of the answer before; 0 is the beginning", default: 0 }),
         ...windowing
       }),
       output: written(SessionTimeline),
