@@ -28,12 +28,7 @@ export class PlatformSurface extends Effect.Service<PlatformSurface>()("mcp/Plat
   ],
   effect: Effect.gen(function* () {
     const refusals = yield* Refusals
-    const tools = [
-      ...(yield* suiteTools),
-      ...(yield* sessionTools),
-      yield* createExampleTool,
-      ...(yield* exampleTools)
-    ]
+    const tools = [...(yield* suiteTools), ...(yield* sessionTools), yield* createExampleTool, ...(yield* exampleTools)]
     const byName = new Map(tools.map((tool) => [tool.description.name, tool]))
 
     /** What a caller may not do is in the audit log, too. */
@@ -52,13 +47,15 @@ export class PlatformSurface extends Effect.Service<PlatformSurface>()("mcp/Plat
         const message = `there is no tool ${JSON.stringify(name)}; there are ${[...byName.keys()].join(", ")}`
         return yield* Effect.fail<Refused>({ _tag: "Refused", code: -32602, message })
       }
-      return yield* tool.call(input, progress).pipe(
-        Effect.catchAllCause((cause) =>
-          Effect.flatMap(failureOf(cause, `the tool ${name}`, tool.next), (told) =>
-            Effect.as(denied(`mcp_tool/${name}`, told), failed(told))
+      return yield* tool
+        .call(input, progress)
+        .pipe(
+          Effect.catchAllCause((cause) =>
+            Effect.flatMap(failureOf(cause, `the tool ${name}`, tool.next), (told) =>
+              Effect.as(denied(`mcp_tool/${name}`, told), failed(told))
+            )
           )
         )
-      )
     })
 
     return {

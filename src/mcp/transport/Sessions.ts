@@ -1,12 +1,8 @@
 import { randomBytes } from "node:crypto"
 import type { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
-import {
-  CancelledNotificationSchema,
-  isInitializeRequest,
-  isJSONRPCRequest,
-  type RequestId
-} from "@modelcontextprotocol/sdk/types.js"
+import { isInitializeRequest, type RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
 import { type Caller, callerInfo, principalName } from "./Caller.ts"
 import { eventLog } from "./EventLog.ts"
 import { refusal } from "./Messages.ts"
@@ -50,6 +46,8 @@ const eventBytes = { total: 64 * 1024 ** 2, session: 1024 ** 2 }
 
 const unknown = () =>
   refusal(404, -32001, "Session not found: it ended, or was never yours; begin a new one with initialize")
+
+const isRequestId = (id: unknown): id is RequestId => typeof id === "string" || typeof id === "number"
 
 const isInitialize = (message: unknown): boolean => listOf(message).some((one) => isInitializeRequest(one))
 
@@ -104,12 +102,14 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
       "retry-after": "60"
     })
 
-  /** Notes which requests a message begins, and which it gives up. */
+  /** Notes which requests a message begins, and which it gives up. What is no message is refused by the transport. */
   const noted = ({ running }: Session, message: unknown) => {
     for (const one of listOf(message)) {
-      if (isJSONRPCRequest(one)) running.add(one.id)
-      const given = CancelledNotificationSchema.safeParse(one)
-      if (given.success && given.data.params.requestId !== undefined) running.delete(given.data.params.requestId)
+      if (!Predicate.hasProperty(one, "method")) continue
+      if (Predicate.hasProperty(one, "id") && isRequestId(one.id)) running.add(one.id)
+      if (one.method !== "notifications/cancelled" || !Predicate.hasProperty(one, "params")) continue
+      if (Predicate.hasProperty(one.params, "requestId") && isRequestId(one.params.requestId))
+        running.delete(one.params.requestId)
     }
   }
 

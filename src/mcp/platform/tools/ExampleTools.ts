@@ -57,7 +57,10 @@ export const exampleTools = Effect.gen(function* () {
         example_id: ExampleId,
         from_index: Schema.optionalWith(Schema.Int.pipe(Schema.between(0, 1_000_000)), {
           default: () => 0
-        }).annotations({ description: "Where to begin: the `next_index` of the answer before; 0 is the beginning", default: 0 }),
+        }).annotations({
+          description: "Where to begin: the `next_index` of the answer before; 0 is the beginning",
+          default: 0
+        }),
         ...windowing
       }),
       output: written(ExampleMessages),
@@ -79,7 +82,9 @@ export const exampleTools = Effect.gen(function* () {
             Stream.zipWithIndex,
             Stream.drop(from_index),
             // They are ours: one that cannot be read is our fault.
-            Stream.mapEffect(([line, index]) => Effect.map(Effect.orDie(decode(line)), (message) => ({ message, index }))),
+            Stream.mapEffect(([line, index]) =>
+              Effect.map(Effect.orDie(decode(line)), (message) => ({ message, index }))
+            ),
             Stream.takeWhile(({ message, index }) => window.add(message, index)),
             Stream.runDrain
           )
