@@ -2,6 +2,7 @@ import { HttpServer } from "@effect/platform"
 import { Effect, Layer } from "effect"
 import { Actions } from "./capability/Actions.ts"
 import { ActionToolMaps } from "./capability/ActionToolMaps.ts"
+import { Discovery } from "./capability/Discovery.ts"
 import { McpServerSurfaces } from "./capability/McpServerSurfaces.ts"
 import { McpServers } from "./capability/McpServers.ts"
 import { SuiteSurfaces } from "./capability/SuiteSurfaces.ts"
@@ -86,7 +87,8 @@ const services = Layer.mergeAll(
   AuditSealer.Default,
   DataKeys.Default,
   PersonalData.Default,
-  Refusals.Default
+  Refusals.Default,
+  Discovery.Default
 )
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
