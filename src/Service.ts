@@ -11,6 +11,7 @@ import { Tools } from "./capability/Tools.ts"
 import { welcome } from "./cli/Welcome.ts"
 import { Batches } from "./example/Batches.ts"
 import { ExampleExport } from "./example/ExampleExport.ts"
+import { ExampleSearch } from "./example/ExampleSearch.ts"
 import { Examples } from "./example/Examples.ts"
 import { Models } from "./example/Models.ts"
 import * as OnUpload from "./example/OnUpload.ts"
@@ -88,7 +89,8 @@ const services = Layer.mergeAll(
   DataKeys.Default,
   PersonalData.Default,
   Refusals.Default,
-  Discovery.Default
+  Discovery.Default,
+  ExampleSearch.Default
 )
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
