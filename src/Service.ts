@@ -2,6 +2,7 @@ import { HttpServer } from "@effect/platform"
 import { Effect, Layer } from "effect"
 import { Actions } from "./capability/Actions.ts"
 import { ActionToolMaps } from "./capability/ActionToolMaps.ts"
+import { Discovery } from "./capability/Discovery.ts"
 import { McpServerSurfaces } from "./capability/McpServerSurfaces.ts"
 import { McpServers } from "./capability/McpServers.ts"
 import { SuiteSurfaces } from "./capability/SuiteSurfaces.ts"
@@ -10,6 +11,7 @@ import { Tools } from "./capability/Tools.ts"
 import { welcome } from "./cli/Welcome.ts"
 import { Batches } from "./example/Batches.ts"
 import { ExampleExport } from "./example/ExampleExport.ts"
+import { ExampleSearch } from "./example/ExampleSearch.ts"
 import { Examples } from "./example/Examples.ts"
 import { Models } from "./example/Models.ts"
 import * as OnUpload from "./example/OnUpload.ts"
@@ -88,6 +90,8 @@ const services = Layer.mergeAll(
   DataKeys.Default,
   PersonalData.Default,
   Refusals.Default,
+  Discovery.Default,
+  ExampleSearch.Default,
   PlatformSurface.Default
 )
 

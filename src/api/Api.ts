@@ -19,6 +19,7 @@ import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { AuthApi } from "./AuthApi.ts"
 import { DirectUploadsApi, UploadPartsApi } from "./DirectUploadsApi.ts"
+import { DiscoveryApi } from "./DiscoveryApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
 import { InvitationsApi } from "./InvitationsApi.ts"
@@ -60,6 +61,7 @@ class Contract extends HttpApi.make("tracepipe")
   .add(AuditApi)
   .add(PersonalDataApi)
   .add(QuotasApi)
+  .add(DiscoveryApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)

@@ -9,6 +9,7 @@ import * as AuditHttp from "./AuditHttp.ts"
 import * as Authentication from "./Authentication.ts"
 import * as AuthHttp from "./AuthHttp.ts"
 import * as DirectUploadsHttp from "./DirectUploadsHttp.ts"
+import * as DiscoveryHttp from "./DiscoveryHttp.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
 import * as InvitationsHttp from "./InvitationsHttp.ts"
 import * as JobsHttp from "./JobsHttp.ts"
@@ -49,7 +50,8 @@ const groups = Layer.mergeAll(
   UploadsHttp.layer,
   AuditHttp.layer,
   PersonalDataHttp.layer,
-  QuotasHttp.layer
+  QuotasHttp.layer,
+  DiscoveryHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

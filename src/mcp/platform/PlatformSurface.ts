@@ -2,8 +2,11 @@ import { Effect } from "effect"
 import { version } from "../../api/Version.ts"
 import { Actions } from "../../capability/Actions.ts"
 import { ActionToolMaps } from "../../capability/ActionToolMaps.ts"
+import { Discovery } from "../../capability/Discovery.ts"
 import { Suites } from "../../capability/Suites.ts"
+import { Tools } from "../../capability/Tools.ts"
 import { CurrentPrincipal } from "../../domain/Principal.ts"
+import { ExampleSearch } from "../../example/ExampleSearch.ts"
 import { Examples } from "../../example/Examples.ts"
 import { Refusals } from "../../identity/Refusals.ts"
 import { Sessions } from "../../session/Sessions.ts"
@@ -13,6 +16,7 @@ import { createExampleTool } from "./tools/CreateExampleTool.ts"
 import { exampleTools } from "./tools/ExampleTools.ts"
 import { sessionTools } from "./tools/SessionTools.ts"
 import { suiteTools } from "./tools/SuiteTools.ts"
+import { toolTools } from "./tools/ToolTools.ts"
 
 const failed = ({ text }: Told): ToolAnswer => ({ content: [{ type: "text", text }], isError: true })
 
@@ -24,12 +28,16 @@ export class PlatformSurface extends Effect.Service<PlatformSurface>()("mcp/Plat
     ActionToolMaps.Default,
     Sessions.Default,
     Examples.Default,
+    ExampleSearch.Default,
+    Discovery.Default,
+    Tools.Default,
     Refusals.Default
   ],
   effect: Effect.gen(function* () {
     const refusals = yield* Refusals
     const tools = [
       ...(yield* suiteTools),
+      ...(yield* toolTools),
       ...(yield* sessionTools),
       yield* createExampleTool,
       ...(yield* exampleTools)
@@ -52,13 +60,15 @@ export class PlatformSurface extends Effect.Service<PlatformSurface>()("mcp/Plat
         const message = `there is no tool ${JSON.stringify(name)}; there are ${[...byName.keys()].join(", ")}`
         return yield* Effect.fail<Refused>({ _tag: "Refused", code: -32602, message })
       }
-      return yield* tool.call(input, progress).pipe(
-        Effect.catchAllCause((cause) =>
-          Effect.flatMap(failureOf(cause, `the tool ${name}`, tool.next), (told) =>
-            Effect.as(denied(`mcp_tool/${name}`, told), failed(told))
+      return yield* tool
+        .call(input, progress)
+        .pipe(
+          Effect.catchAllCause((cause) =>
+            Effect.flatMap(failureOf(cause, `the tool ${name}`, tool.next), (told) =>
+              Effect.as(denied(`mcp_tool/${name}`, told), failed(told))
+            )
           )
         )
-      )
     })
 
     return {
