@@ -1,4 +1,4 @@
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Schema } from "effect"
 import { Example } from "../../../domain/example/Example.ts"
 import { FindExamples, FoundExample } from "../../../domain/example/FoundExample.ts"
 import { Message } from "../../../domain/example/Message.ts"
@@ -6,8 +6,7 @@ import { ExampleId } from "../../../domain/Ids.ts"
 import { Page } from "../../../domain/Page.ts"
 import { ExampleSearch } from "../../../example/ExampleSearch.ts"
 import { Examples } from "../../../example/Examples.ts"
-import { cutTexts, Window } from "../Cut.ts"
-import { lines } from "../Lines.ts"
+import { messageWindow } from "../MessageWindow.ts"
 import { output, paging, reads, tool, windowing, written } from "../Tool.ts"
 import { messagesUri } from "../Uris.ts"
 import { exampleNotes } from "./ExampleNotes.ts"
@@ -29,16 +28,6 @@ const none = {
   type: "text",
   text: "None fits. Look with fewer conditions, or make one: call list_sessions, then create_example."
 } as const
-
-const decode = Schema.decode(Schema.parseJson(Message))
-const textChars = 80
-
-/** What a message that stays too large with short texts is reduced to. */
-const bare = (message: Message, size: number): Message => {
-  if (message.role !== "assistant") return cutTexts(message, textChars)
-  const count = message.tool_calls?.length ?? 0
-  return { role: "assistant", content: `[cut: ${size} characters with ${count} tool calls]` }
-}
 
 /** Examples: what sessions were made into. */
 export const exampleTools = Effect.gen(function* () {
@@ -98,18 +87,8 @@ export const exampleTools = Effect.gen(function* () {
       ],
       handle: ({ example_id, from_index, max_chars }) =>
         Effect.gen(function* () {
-          const window = new Window(max_chars, bare)
-          yield* lines(yield* examples.messages(example_id)).pipe(
-            Stream.zipWithIndex,
-            Stream.drop(from_index),
-            // They are ours: one that cannot be read is our fault.
-            Stream.mapEffect(([line, index]) =>
-              Effect.map(Effect.orDie(decode(line)), (message) => ({ message, index }))
-            ),
-            Stream.takeWhile(({ message, index }) => window.add(message, index)),
-            Stream.runDrain
-          )
-          return { example_id, messages: window.items, next_index: window.next }
+          const shown = yield* messageWindow(yield* examples.messages(example_id), { from_index, max_chars })
+          return { example_id, ...shown }
         })
     })
   ]
