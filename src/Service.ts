@@ -20,6 +20,7 @@ import * as Probes from "./http/Probes.ts"
 import { Admission } from "./identity/Admission.ts"
 import { Agents } from "./identity/Agents.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
+import * as Audit from "./identity/Audit.ts"
 import { AuditLog } from "./identity/AuditLog.ts"
 import { AuditSealer } from "./identity/AuditSealer.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
@@ -45,8 +46,10 @@ import { ResumableUploads } from "./session/ResumableUploads.ts"
 import { Sessions } from "./session/Sessions.ts"
 import { UploadSessions } from "./session/UploadSessions.ts"
 import { Uploads } from "./session/Uploads.ts"
+import { Logs } from "./telemetry/Logs.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
 import { QueueMetrics } from "./telemetry/QueueMetrics.ts"
+import { Usage } from "./telemetry/Usage.ts"
 
 /** Who only answers requests runs none of what they start. */
 const jobs = Layer.unwrapEffect(
@@ -92,6 +95,8 @@ const services = Layer.mergeAll(
   Refusals.Default,
   Discovery.Default,
   ExampleSearch.Default,
+  Usage.Default,
+  Logs.Default,
   PlatformSurface.Default
 )
 
@@ -128,7 +133,7 @@ export const layer = Bootstrap.pipe(
   Effect.zipLeft(Effect.flatMap(DataKeys, ({ warm }) => warm)),
   Effect.map(listening),
   Layer.unwrapEffect,
-  Layer.provideMerge(Layer.provide(services, OnUpload.layer)),
+  Layer.provideMerge(Layer.provide(services, Layer.merge(OnUpload.layer, Audit.trail))),
   Layer.provideMerge(Cluster.layer),
   Layer.provideMerge(Platform.layer),
   Layer.provide(Logging.layer)
@@ -145,7 +150,7 @@ export const worker = Layer.scopedDiscard(
   Layer.provide(Probes.layer),
   Layer.provide(
     Layer.mergeAll(
-      Layer.provide(Jobs.layer, OnUpload.layer),
+      Layer.provide(Jobs.layer, Layer.merge(OnUpload.layer, Audit.trail)),
       QueueMetrics.Default,
       Metrics.Default,
       AuditSealer.Default

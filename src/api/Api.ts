@@ -12,6 +12,7 @@ import {
 } from "../domain/Errors.ts"
 import { CreateSession } from "../domain/session/Session.ts"
 import { TimelineEvent } from "../domain/session/Timeline.ts"
+import { NewLogEntry } from "../domain/telemetry/LogEntry.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { AgentsApi } from "./AgentsApi.ts"
@@ -24,7 +25,9 @@ import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
 import { InvitationsApi } from "./InvitationsApi.ts"
 import { JobsApi } from "./JobsApi.ts"
+import { LogsApi } from "./LogsApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
+import { MetricsApi } from "./MetricsApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { OrganizationsApi } from "./OrganizationsApi.ts"
 import { PersonalDataApi } from "./PersonalDataApi.ts"
@@ -62,6 +65,8 @@ class Contract extends HttpApi.make("tracepipe")
   .add(PersonalDataApi)
   .add(QuotasApi)
   .add(DiscoveryApi)
+  .add(MetricsApi)
+  .add(LogsApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)
@@ -72,7 +77,7 @@ class Contract extends HttpApi.make("tracepipe")
   .addError(InternalError)
   .addError(Unavailable)
   // Lines of a stream, and one of the bodies of an operation that has several: no derivation sees them.
-  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent, CreateSession])
+  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent, CreateSession, NewLogEntry])
   .annotate(OpenApi.Title, "Tracepipe")
   .annotate(OpenApi.Version, version)
   .annotate(

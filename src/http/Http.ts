@@ -15,7 +15,9 @@ import * as InvitationsHttp from "./InvitationsHttp.ts"
 import * as JobsHttp from "./JobsHttp.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
 import { server } from "./Listening.ts"
+import * as LogsHttp from "./LogsHttp.ts"
 import * as McpServersHttp from "./McpServersHttp.ts"
+import * as MetricsHttp from "./MetricsHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
 import * as ModelsHttp from "./ModelsHttp.ts"
 import * as OrganizationsHttp from "./OrganizationsHttp.ts"
@@ -51,7 +53,9 @@ const groups = Layer.mergeAll(
   AuditHttp.layer,
   PersonalDataHttp.layer,
   QuotasHttp.layer,
-  DiscoveryHttp.layer
+  DiscoveryHttp.layer,
+  MetricsHttp.layer,
+  LogsHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

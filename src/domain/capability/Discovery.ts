@@ -45,7 +45,7 @@ export const DiscoverServers = Schema.Struct({
   tag: optional(Text(1, 100)).annotations({ description: "Only what has this tag" }),
   environment: optional(Environment).annotations({ description: "Only of this environment" }),
   q: Words
-}).annotations({ identifier: "DiscoverServers" })
+})
 export type DiscoverServers = typeof DiscoverServers.Type
 
 /** What capabilities are looked for. */
@@ -57,7 +57,7 @@ export const DiscoverCapabilities = Schema.Struct({
     description: "Only what takes all of these, by the names of its input schema's properties: `title,body`"
   }),
   q: Words
-}).annotations({ identifier: "DiscoverCapabilities" })
+})
 export type DiscoverCapabilities = typeof DiscoverCapabilities.Type
 
 /** A server that fits, as far as somebody who looks for one needs it: how it is opened is not told. */

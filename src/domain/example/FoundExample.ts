@@ -14,7 +14,7 @@ export const FindExamples = Schema.Struct({
   q: optional(Text(0, 200)).annotations({
     description: "Words of the conversation: what holds more of them comes first"
   })
-}).annotations({ identifier: "FindExamples" })
+})
 export type FindExamples = typeof FindExamples.Type
 
 /** A completed example that fits: what it shows, and how sure that is. */

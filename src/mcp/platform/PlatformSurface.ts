@@ -10,6 +10,8 @@ import { ExampleSearch } from "../../example/ExampleSearch.ts"
 import { Examples } from "../../example/Examples.ts"
 import { Refusals } from "../../identity/Refusals.ts"
 import { Sessions } from "../../session/Sessions.ts"
+import { Logs } from "../../telemetry/Logs.ts"
+import { Usage } from "../../telemetry/Usage.ts"
 import type { Progress, Refused, Surface, ToolAnswer } from "../Surface.ts"
 import { makeCompletions } from "./Completions.ts"
 import { cutText } from "./Cut.ts"
@@ -21,6 +23,7 @@ import { createExampleTool } from "./tools/CreateExampleTool.ts"
 import { exampleTools } from "./tools/ExampleTools.ts"
 import { sessionTools } from "./tools/SessionTools.ts"
 import { suiteTools } from "./tools/SuiteTools.ts"
+import { telemetryTools } from "./tools/TelemetryTools.ts"
 import { toolTools } from "./tools/ToolTools.ts"
 
 const instructions = `Tracepipe keeps recordings of what people and agents do in applications (sessions), and makes them into training examples: conversations whose assistant calls tools.
@@ -55,6 +58,8 @@ export class PlatformSurface extends Effect.Service<PlatformSurface>()("mcp/Plat
     ExampleSearch.Default,
     Discovery.Default,
     Tools.Default,
+    Usage.Default,
+    Logs.Default,
     Refusals.Default
   ],
   effect: Effect.gen(function* () {
@@ -64,7 +69,8 @@ export class PlatformSurface extends Effect.Service<PlatformSurface>()("mcp/Plat
       ...(yield* toolTools),
       ...(yield* sessionTools),
       yield* createExampleTool,
-      ...(yield* exampleTools)
+      ...(yield* exampleTools),
+      ...(yield* telemetryTools)
     ]
     const resources = yield* makeResources
     const shots = yield* makeFewShot
