@@ -112,7 +112,9 @@ layer(TestServer.layer())("tracepipe mcp", (it) => {
   it.scoped("an agent's client id and secret are taken, and its scopes hold", () =>
     Effect.gen(function* () {
       const { agents } = yield* api()
-      const made = yield* agents.create({ payload: { name: "over stdio", description: "", record: false, scopes: ["suites:read"] } })
+      const made = yield* agents.create({
+        payload: { name: "over stdio", description: "", record: false, scopes: ["suites:read"] }
+      })
       const client = yield* inSession({
         ...(yield* environment),
         TRACEPIPE_API_KEY: made.client_secret,
