@@ -33,6 +33,7 @@ import { SigningKeys } from "./identity/SigningKeys.ts"
 import { Tokens } from "./identity/Tokens.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
+import { PlatformSurface } from "./mcp/platform/PlatformSurface.ts"
 import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
@@ -87,7 +88,8 @@ const services = Layer.mergeAll(
   AuditSealer.Default,
   DataKeys.Default,
   PersonalData.Default,
-  Refusals.Default
+  Refusals.Default,
+  PlatformSurface.Default
 )
 
 /** What the service speaks beside its API. */

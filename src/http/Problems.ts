@@ -9,13 +9,14 @@ import {
   Unauthorized,
   Unavailable
 } from "../domain/Errors.ts"
+import { short } from "../domain/Issues.ts"
 import { describe } from "../domain/Problem.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { RangeNotSatisfiable } from "../domain/session/Session.ts"
 import { TusVersion } from "../domain/session/Upload.ts"
 import { isConnectionFailure } from "../platform/SqlFailure.ts"
 import { TUS_VERSION } from "../session/TusHeaders.ts"
-import { decodeFailure, short } from "./DecodeFailure.ts"
+import { decodeFailure } from "./DecodeFailure.ts"
 import { allowedMethods } from "./Operations.ts"
 
 const isDecodable = (path: string): boolean => {
