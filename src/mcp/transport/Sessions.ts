@@ -44,6 +44,9 @@ const listOf = (message: unknown): ReadonlyArray<unknown> => (Array.isArray(mess
 /** Streams kept for clients that were cut off, all sessions together and each. */
 const eventBytes = { total: 64 * 1024 ** 2, session: 1024 ** 2 }
 
+/** After which clients that were cut off are told to come back. */
+const retryMs = 1000
+
 const unknown = () =>
   refusal(404, -32001, "Session not found: it ended, or was never yours; begin a new one with initialize")
 
@@ -145,6 +148,7 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
       eventStore: events,
+      retryInterval: retryMs,
       onsessionclosed: () => forget(session)
     })
     const session: Session = {
