@@ -146,7 +146,7 @@ layer(TestServer.layer(), { excludeTestServices: true })("usage", (it) => {
       const { api_key } = yield* organization()
       for (const [query, status] of [
         ["group_by=day&from=2025-01-01&to=2026-01-01", 200],
-        ["group_by=day&from=2025-01-01&to=2026-01-03", 422],
+        ["group_by=day&from=2025-01-01&to=2026-01-02", 422],
         ["group_by=hour&from=2026-01-01&to=2026-01-16", 200],
         ["group_by=hour&from=2026-01-01&to=2026-01-17", 422],
         ["group_by=suite&from=2026-01-02&to=2026-01-01", 422],
