@@ -35,10 +35,9 @@ export class ExampleSearchRepo extends Effect.Service<ExampleSearchRepo>()("exam
         ...(action === undefined ? [] : [named("action", action)]),
         ...(tool === undefined ? [] : [named("tool", tool)])
       ])
+      const searched = { table: "examples", within: wanted }
       const fitting =
-        q === undefined || q.trim() === ""
-          ? sql`select id, 0 as score from examples where ${wanted}`
-          : Ranking.byWords(sql, { table: "examples", within: wanted }, q)
+        q === undefined || q.trim() === "" ? Ranking.unranked(sql, searched) : Ranking.byWords(sql, searched, q)
       return Rows.all(
         Positioned,
         // Of those that say the same, the first that fits: what they say they score by.

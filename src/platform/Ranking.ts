@@ -4,6 +4,9 @@ import type { Keyset } from "../domain/Page.ts"
 /** Points are millionths of a score: whole, so that a page ends exactly where the next one begins. */
 const POINTS = 1_000_000
 
+/** A sentence is no name, and like none. */
+const NAME_WORDS = 5
+
 /** What is searched: rows of a table that has `search`, a tsvector. */
 interface Searched {
   readonly table: string
@@ -43,11 +46,15 @@ export const byName = (sql: SqlClient.SqlClient, { table, within }: Named, name:
  * typing errors, too. A query, with one row for each id.
  */
 export const byWords = (sql: SqlClient.SqlClient, searched: Searched | Named, q: string): Statement.Fragment =>
-  "names" in searched
+  "names" in searched && q.trim().split(/\s+/).length <= NAME_WORDS
     ? // Each by its own index: together they would be looked for in every row.
       sql`select id, sum(score) / 2 as score
         from (${byTold(sql, searched, q)} union all ${byName(sql, searched, q)}) found group by id`
     : byTold(sql, searched, q)
+
+/** All of it, none before the other. */
+export const unranked = (sql: SqlClient.SqlClient, { table, within }: Searched): Statement.Fragment =>
+  sql`select id, 0 as score from ${sql(table)} where ${within}`
 
 /** The column that `Keyset.page` makes cursors of. */
 export const position_at = (sql: SqlClient.SqlClient, score: Statement.Fragment): Statement.Fragment =>
