@@ -18,11 +18,7 @@ const inputs: Readonly<Record<string, (ids: Ids) => Json>> = {
   get_suite: ({ SuiteId }) => ({ suite_id: SuiteId }),
   search_tools: () => ({ q: "population", schema: "to" }),
   get_tool: ({ CapabilityId }) => ({ tool_id: CapabilityId }),
-  list_sessions: ({ SuiteId, UserId }) => ({
-    suite_id: SuiteId,
-    user_id: UserId,
-    created_after: "2026-01-01T00:00:00Z"
-  }),
+  list_sessions: ({ SuiteId }) => ({ suite_id: SuiteId, created_after: "2026-01-01T00:00:00Z" }),
   get_session_timeline: ({ SessionId }) => ({ session_id: SessionId, from_seq: 1, max_chars: 5000 }),
   create_example: ({ SessionId, ModelId, ActionToolMapId }) => ({
     session_id: SessionId,
