@@ -36,10 +36,12 @@ import { SigningKeys } from "./identity/SigningKeys.ts"
 import { Tokens } from "./identity/Tokens.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
+import { mcp } from "./mcp/Mcp.ts"
 import { PlatformSurface } from "./mcp/platform/PlatformSurface.ts"
 import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
+import { Protocols } from "./platform/Protocols.ts"
 import { Settings } from "./platform/Settings.ts"
 import { DirectUploads } from "./session/DirectUploads.ts"
 import { ResumableUploads } from "./session/ResumableUploads.ts"
@@ -100,6 +102,14 @@ const services = Layer.mergeAll(
   PlatformSurface.Default
 )
 
+/** What the service speaks beside its API. */
+const protocols = Layer.scoped(
+  Protocols,
+  Effect.gen(function* () {
+    return [yield* mcp(yield* PlatformSurface)]
+  })
+)
+
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
 const listening = (first_key: string | undefined) =>
   Layer.scopedDiscard(
@@ -108,7 +118,7 @@ const listening = (first_key: string | undefined) =>
       yield* filesAreOwn
       yield* background
     })
-  ).pipe(Layer.provideMerge(Http.layer))
+  ).pipe(Layer.provideMerge(Http.layer), Layer.provide(protocols))
 
 /** What every process does beside its role. */
 const background = Effect.gen(function* () {

@@ -4,6 +4,7 @@ import * as Setting from "./Setting.ts"
 import { egressSettings } from "./settings/EgressSettings.ts"
 import { limitsSettings } from "./settings/Limits.ts"
 import { login } from "./settings/LoginSettings.ts"
+import { mcpSettings } from "./settings/McpSettings.ts"
 import { secretsProblems, secretsSettings } from "./settings/SecretsSettings.ts"
 
 const { setting, optional, secret } = Setting
@@ -255,6 +256,8 @@ const llm = Config.all({
 
 const egress = egressSettings()
 
+const mcp = mcpSettings()
+
 const observability = Config.all({
   log_level: setting("LOG_LEVEL", Setting.oneOf("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "FATAL", "NONE"), {
     fallback: "INFO",
@@ -293,6 +296,7 @@ const all = Config.all({
   jobs,
   llm,
   egress,
+  mcp,
   login,
   observability,
   secrets: secretsSettings(),
@@ -422,7 +426,8 @@ const prefixes = [
   "REDIS_",
   "QUOTA_",
   "AUTH_BACKOFF_",
-  "TRUSTED_"
+  "TRUSTED_",
+  "MCP_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */
