@@ -318,6 +318,28 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
     })
   )
 
+  it.effect("in lists, what is large leaves room for the rest", () =>
+    Effect.gen(function* () {
+      const me = yield* organization()
+      const { sql } = yield* TestServer
+      const long = "x".repeat(5000)
+      const ids = yield* populate(me)
+      yield* sql`update sessions set metadata = ${JSON.stringify({ long })}::json where id = ${ids["SessionId"] ?? ""}`
+      const schema = { type: "object", properties: { to: { type: "string", description: long } } }
+      yield* sql`update capabilities set input_schema = ${JSON.stringify(schema)}::json
+        where id = ${ids["CapabilityId"] ?? ""}`
+      const asMe = as(me)
+      const sessions = yield* asMe(answered("list_sessions"))
+      expect(sessions.items[0].metadata).toEqual({
+        cut: `5011 characters: read the resource tracepipe://sessions/${ids["SessionId"]}`
+      })
+      const found = yield* asMe(answered("search_tools", { schema: "to" }))
+      expect(found.items[0].input_schema).toMatchObject({ $comment: expect.stringContaining("call get_tool") })
+      const { tool } = yield* asMe(answered("get_tool", { tool_id: found.items[0].id }))
+      expect(tool.input_schema).toEqual(schema)
+    })
+  )
+
   it.effect("create_example tells how far it is until it is finished, or answers at once", () =>
     Effect.gen(function* () {
       const { me, ids } = yield* World
