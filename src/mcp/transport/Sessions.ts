@@ -6,6 +6,7 @@ import { Predicate } from "effect"
 import { type Caller, callerInfo, principalName } from "./Caller.ts"
 import { eventLog } from "./EventLog.ts"
 import { refusal } from "./Messages.ts"
+import { opened } from "./Opened.ts"
 
 interface SessionLimits {
   /** Idle milliseconds after which a session ends. */
@@ -133,6 +134,7 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
         },
         { once: true }
       )
+      return opened(response)
     }
     // What is refused as a whole runs nothing.
     if (request.method === "POST" && !response.ok) session.running.clear()
