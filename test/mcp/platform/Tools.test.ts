@@ -1,4 +1,4 @@
-import { rm } from "node:fs/promises"
+import { appendFile, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { expect, layer } from "@effect/vitest"
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/client/validators/ajv"
@@ -298,6 +298,19 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(whole).toMatchObject({ event_count: turns.length, broken_off: null })
       const past = yield* as(me)(answered("get_session_timeline", { session_id, from_seq: 1000 }))
       expect(past).toMatchObject({ events: [], next_seq: null })
+    })
+  )
+
+  it.effect("a recording that breaks off says where, after what can be read of it", () =>
+    Effect.gen(function* () {
+      const { me, ids } = yield* World
+      const { data_dir } = yield* TestServer
+      const session_id = yield* recorded(me, ids["SuiteId"] ?? "", [{ role: "user", content: "Whole" }])
+      const file = join(data_dir, "objects", "orgs", me.org_id, "sessions", session_id, "recording.jsonl")
+      yield* Effect.promise(() => appendFile(file, "{broken\n"))
+      const part = yield* as(me)(answered("get_session_timeline", { session_id }))
+      expect(part).toMatchObject({ events: [{ content: "Whole" }], next_seq: null })
+      expect(part.broken_off).toMatch(/recording\.jsonl:2/)
     })
   )
 
