@@ -16,6 +16,12 @@ export const cutTexts = <A>(value: A, max: number): A => {
   return cut(value) as A
 }
 
+/** A member that is longer than so many characters of JSON, as a note that says so; any other as it is. */
+export const orNote = <A>(member: A, max: number, note: (size: number) => A): A => {
+  const size = JSON.stringify(member)?.length ?? 0
+  return size <= max ? member : note(size)
+}
+
 const lengths = [2000, 400, 80]
 
 /**

@@ -91,7 +91,7 @@ export class PlatformSurface extends Effect.Service<PlatformSurface>()("mcp/Plat
       const tool = byName.get(name)
       if (tool === undefined) {
         const names = [...byName.keys()].join(", ")
-        return yield* refused(-32602, `there is no tool ${JSON.stringify(name)}; there are ${names}`)
+        return yield* refused(-32602, `there is no tool ${JSON.stringify(cutText(name, 200))}; there are ${names}`)
       }
       return yield* tool
         .call(input, progress)

@@ -17,20 +17,21 @@ const inlined = (schema: unknown, definitions: Plain): unknown => {
 }
 
 /** The derivation loses what is said of a property whose type has a name. */
-const described = (properties: unknown, { ast }: Schema.Schema.All) =>
-  AST.getPropertySignatures(AST.isTransformation(ast) ? ast.to : ast).reduce<Plain>((known, property) => {
+const described = (properties: Plain, { ast }: Schema.Schema.All): Plain => {
+  const said = AST.getPropertySignatures(AST.isTransformation(ast) ? ast.to : ast).flatMap((property) => {
+    const name = String(property.name)
     const description = Option.getOrUndefined(AST.getDescriptionAnnotation(property))
-    const schema = known[String(property.name)]
-    if (description === undefined || schema === undefined) return known
-    return { ...known, [String(property.name)]: { ...Object(schema), description } }
-  }, Object(properties))
+    return description === undefined ? [] : [[name, { ...Object(properties[name]), description }] as const]
+  })
+  return { ...properties, ...Object.fromEntries(said) }
+}
 
 /** The JSON Schema (draft 2020-12, and draft 7) of an object's encoded form, complete in itself. */
 export const objectSchema = <A, I extends object>(schema: Schema.Schema<A, I>): ObjectSchema => {
   const derived: Plain = { ...JSONSchema.make(schema, { target: "jsonSchema2020-12" }) }
   const definitions: Plain = Object(derived["$defs"])
   const { properties, ...rest } = plain(Object(inlined(derived, definitions)))
-  return { ...rest, type: "object", properties: described(properties ?? {}, schema) }
+  return { ...rest, type: "object", properties: described(Object(properties), schema) }
 }
 
 const isText = Predicate.isString

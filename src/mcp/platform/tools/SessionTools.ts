@@ -1,9 +1,10 @@
 import { Effect, Schema, Stream } from "effect"
 import { SessionPage, sessionFilters } from "../../../api/SessionsApi.ts"
 import { SessionId } from "../../../domain/Ids.ts"
+import type { Session } from "../../../domain/session/Session.ts"
 import { TimelineEvent } from "../../../domain/session/Timeline.ts"
 import { Sessions } from "../../../session/Sessions.ts"
-import { cutText, cutTexts, Window } from "../Cut.ts"
+import { cutText, cutTexts, orNote, Window } from "../Cut.ts"
 import { paging, reads, tool, windowing, written } from "../Tool.ts"
 import { sessionUri } from "../Uris.ts"
 
@@ -40,6 +41,10 @@ const bare = (event: TimelineEvent, size: number): TimelineEvent => {
   }
 }
 
+/** In a list, what is said of one session leaves room for the others. */
+const shortMetadata = ({ id, metadata }: typeof Session.Encoded) =>
+  orNote(metadata, 2000, (size) => ({ cut: `${size} characters: read the resource ${sessionUri(id)}` }))
+
 /** Recorded sessions and what happened in them. */
 export const sessionTools = Effect.gen(function* () {
   const sessions = yield* Sessions
@@ -69,7 +74,11 @@ export const sessionTools = Effect.gen(function* () {
       output: written(SessionPage),
       annotations: reads,
       next: { BadRequest: "Leave `cursor` out for the first page." },
-      handle: (query) => sessions.list(query)
+      handle: (query) =>
+        Effect.map(sessions.list(query), ({ items, next_cursor }) => ({
+          items: items.map((session) => ({ ...session, metadata: shortMetadata(session) })),
+          next_cursor
+        }))
     }),
     tool({
       name: "get_session_timeline",

@@ -5,6 +5,7 @@ import { DiscoverCapabilities, FoundCapability, FoundServer } from "../../../dom
 import { Tool } from "../../../domain/capability/Tool.ts"
 import { CapabilityId } from "../../../domain/Ids.ts"
 import { Page } from "../../../domain/Page.ts"
+import { orNote } from "../Cut.ts"
 import { output, paging, reads, tool } from "../Tool.ts"
 
 const { name, schema, q } = DiscoverCapabilities.fields
@@ -13,6 +14,21 @@ const { score: _score, capability_count: _count, ...server } = FoundServer.field
 const ToolOfServer = Schema.Struct({
   tool: Tool,
   server: Schema.Struct(server).annotations({ description: "The MCP server that the tool is of" })
+})
+
+const schemaChars = 4000
+
+const shortSchema = (schema: FoundCapability["input_schema"]) =>
+  orNote(schema, schemaChars, (size) => ({
+    type: "object",
+    $comment: `cut: ${size} characters; call get_tool for the schema`
+  }))
+
+/** In a list, a tool's schemas leave room for the others. */
+const short = (found: FoundCapability): FoundCapability => ({
+  ...found,
+  input_schema: shortSchema(found.input_schema),
+  output_schema: shortSchema(found.output_schema)
 })
 
 /** The tools of the catalogue's MCP servers. */
@@ -30,7 +46,11 @@ export const toolTools = Effect.gen(function* () {
       output: output(Page("FoundCapabilityPage", FoundCapability)),
       annotations: reads,
       next: { BadRequest: "Leave `cursor` out for the first page." },
-      handle: (query) => discovery.capabilities({ ...query, kind: "tool" })
+      handle: (query) =>
+        Effect.map(discovery.capabilities({ ...query, kind: "tool" }), ({ items, next_cursor }) => ({
+          items: items.map(short),
+          next_cursor
+        }))
     }),
     tool({
       name: "get_tool",

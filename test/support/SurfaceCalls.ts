@@ -1,9 +1,9 @@
 import { expect } from "@effect/vitest"
 import { Effect } from "effect"
-import { CurrentPrincipal, Principal, type Role, type Scope } from "../../../src/domain/Principal.ts"
-import { PlatformSurface } from "../../../src/mcp/platform/PlatformSurface.ts"
-import type { Progress, ToolAnswer } from "../../../src/mcp/Surface.ts"
-import type { Caller } from "../../support/Organizations.ts"
+import { CurrentPrincipal, Principal, type Role, type Scope } from "../../src/domain/Principal.ts"
+import { PlatformSurface } from "../../src/mcp/platform/PlatformSurface.ts"
+import type { Progress, ToolAnswer } from "../../src/mcp/Surface.ts"
+import type { Caller } from "./Organizations.ts"
 
 interface Wanted {
   readonly role?: Role
@@ -46,7 +46,7 @@ export const textOf = ({ content }: ToolAnswer): string =>
 export const answered = (name: string, input: unknown = {}, progress: Progress = silent) =>
   Effect.map(call(name, input, progress), (answer) => {
     expect(answer.isError, textOf(answer)).toBeUndefined()
-    // Looked into by the tests, each of which knows what it called.
+    // biome-ignore lint/suspicious/noExplicitAny: looked into by tests, each of which knows what it called
     return answer.structuredContent as any
   })
 
