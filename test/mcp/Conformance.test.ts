@@ -1,7 +1,7 @@
 import { expect, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { Conformance, outcome, revisions, scenarios } from "../support/conformance/Suite.ts"
 import { conformanceServer } from "../support/ConformanceServer.ts"
+import { Conformance, outcome, revisions, scenarios } from "../support/conformance/Suite.ts"
 
 /** Every message of a scenario is checked against the protocol's schema besides: that alone proves no scenario. */
 const ofItsOwn = (id: string) => !id.startsWith("wire-schema")
