@@ -83,9 +83,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   .add(
     HttpApiEndpoint.get("list", "/v1/sessions")
       .annotate(OpenApi.Summary, "List sessions, newest first")
-      .setUrlParams(
-        Schema.Struct({ ...pageFields, ...sessionFilters })
-      )
+      .setUrlParams(Schema.Struct({ ...pageFields, ...sessionFilters }))
       .addSuccess(SessionPage)
       .annotate(RequiredScope, "sessions:read")
   )

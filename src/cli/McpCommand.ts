@@ -1,19 +1,32 @@
-import { Command } from "@effect/cli"
+import { Command, Options } from "@effect/cli"
 import { StdioServerTransport } from "@modelcontextprotocol/server/stdio"
-import { Effect } from "effect"
+import { Config, Effect, Option } from "effect"
 import { relay } from "./mcp/Relay.ts"
 import { connection, credentials } from "./Remote.ts"
 
+const options = {
+  ...connection,
+  client_id: Options.text("client-id").pipe(
+    Options.withFallbackConfig(Config.nonEmptyString("MCP_CLIENT_ID")),
+    Options.optional,
+    Options.withDescription("the client id of an agent whose secret --api-key is; MCP_CLIENT_ID otherwise")
+  )
+}
+
 /** `tracepipe mcp`: the service's MCP endpoint on standard input and output. */
-export const mcpCommand = Command.make("mcp", connection, (options) =>
+export const mcpCommand = Command.make("mcp", options, ({ client_id, ...given }) =>
   Effect.gen(function* () {
-    const { base_url, api_key } = yield* credentials(options)
+    const { base_url, api_key } = yield* credentials(given)
+    const headers = Option.match(client_id, {
+      onNone: () => ({ "x-api-key": api_key }),
+      onSome: (id) => ({ "mcp-client-id": id, "api-key": api_key })
+    })
     const relaying = yield* Effect.acquireRelease(
       Effect.sync(() =>
         relay({
           client: new StdioServerTransport(),
           url: new URL(`${base_url}/mcp`),
-          headers: { "x-api-key": api_key },
+          headers,
           report: (problem) => console.error(`tracepipe: ${problem}`)
         })
       ),

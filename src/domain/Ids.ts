@@ -77,3 +77,6 @@ export type AuditEntryId = typeof AuditEntryId.Type
 
 export const TokenFamilyId = id("TokenFamilyId")
 export type TokenFamilyId = typeof TokenFamilyId.Type
+
+export const LogEntryId = id("LogEntryId")
+export type LogEntryId = typeof LogEntryId.Type

@@ -29,11 +29,13 @@ export const issuesOf = (
   // Of a field that may be absent or null it is also said that it is neither.
   const telling = found.filter(({ message }) => !/^Expected (undefined|null),/.test(message))
   const byPath = Map.groupBy(telling, ({ path }) => path.map(String).join("."))
-  return [...byPath].slice(0, maxIssues).map(([path, issues]) =>
-    path === ""
-      ? new Issue({ path, message: `${whole} must be a JSON object` })
-      : new Issue({ path: short(path), message: sentence(issues.map(({ message }) => message)) })
-  )
+  return [...byPath]
+    .slice(0, maxIssues)
+    .map(([path, issues]) =>
+      path === ""
+        ? new Issue({ path, message: `${whole} must be a JSON object` })
+        : new Issue({ path: short(path), message: sentence(issues.map(({ message }) => message)) })
+    )
 }
 
 /** The same in one line. */

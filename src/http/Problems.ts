@@ -65,7 +65,7 @@ const presents = ["authorization", "x-api-key", "api-key", "api_key", "mcp_clien
 
 /** Which protected resource a path belongs to, as its metadata is named (RFC 9728). */
 const metadataOf = (path: string) => {
-  if (path === "/mcp") return "/mcp"
+  if (path === "/mcp" || path === "/mcp/") return "/mcp"
   return path.startsWith("/bridge/") ? "/bridge/mcp" : ""
 }
 

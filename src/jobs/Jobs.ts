@@ -4,11 +4,13 @@ import { ExampleRuns } from "../example/ExampleRuns.ts"
 import { ClusterHistory } from "../platform/ClusterHistory.ts"
 import { Collector } from "../session/Collector.ts"
 import { Validation } from "../session/Validation.ts"
+import { Logs } from "../telemetry/Logs.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import * as BatchJob from "./BatchJob.ts"
 import * as CollectorJob from "./CollectorJob.ts"
 import * as ExampleJob from "./ExampleJob.ts"
 import * as HistoryCron from "./HistoryCron.ts"
+import * as LogPartitionsCron from "./LogPartitionsCron.ts"
 import * as ValidationJob from "./ValidationJob.ts"
 
 /** Everything that runs beyond a request. */
@@ -17,7 +19,8 @@ export const layer = Layer.mergeAll(
   BatchJob.layer,
   ValidationJob.layer,
   CollectorJob.layer,
-  HistoryCron.layer
+  HistoryCron.layer,
+  LogPartitionsCron.layer
 ).pipe(
   Layer.provide(
     Layer.mergeAll(
@@ -26,7 +29,8 @@ export const layer = Layer.mergeAll(
       Validation.Default,
       Collector.Default,
       ClusterHistory.Default,
-      Metrics.Default
+      Metrics.Default,
+      Logs.Default
     )
   )
 )

@@ -1,4 +1,4 @@
-import { JSONSchema, Option, Predicate, type Schema, SchemaAST as AST } from "effect"
+import { SchemaAST as AST, JSONSchema, Option, Predicate, type Schema } from "effect"
 import { type Plain, plain } from "../../api/PlainSchemas.ts"
 import type { Json } from "../Surface.ts"
 

@@ -1,12 +1,8 @@
 import { randomBytes } from "node:crypto"
 import type { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
-import {
-  CancelledNotificationSchema,
-  isInitializeRequest,
-  isJSONRPCRequest,
-  type RequestId
-} from "@modelcontextprotocol/sdk/types.js"
+import { isInitializeRequest, type RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
 import { type Caller, callerInfo, principalName } from "./Caller.ts"
 import { eventLog } from "./EventLog.ts"
 import { refusal } from "./Messages.ts"
@@ -54,6 +50,8 @@ const retryMs = 1000
 
 const unknown = () =>
   refusal(404, -32001, "Session not found: it ended, or was never yours; begin a new one with initialize")
+
+const isRequestId = (id: unknown): id is RequestId => typeof id === "string" || typeof id === "number"
 
 const isInitialize = (message: unknown): boolean => listOf(message).some((one) => isInitializeRequest(one))
 
@@ -108,16 +106,21 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
       "retry-after": "60"
     })
 
-  /** Notes which requests a message begins, and which it gives up; answers those that it begins. */
+  /**
+   * Notes which requests a message begins, and which it gives up; answers those that it begins. What is no
+   * message is refused by the transport.
+   */
   const noted = ({ running }: Session, message: unknown): ReadonlyArray<RequestId> => {
     const begun: Array<RequestId> = []
     for (const one of listOf(message)) {
-      if (isJSONRPCRequest(one) && !running.has(one.id)) {
+      if (!Predicate.hasProperty(one, "method")) continue
+      if (Predicate.hasProperty(one, "id") && isRequestId(one.id) && !running.has(one.id)) {
         running.add(one.id)
         begun.push(one.id)
       }
-      const given = CancelledNotificationSchema.safeParse(one)
-      if (given.success && given.data.params.requestId !== undefined) running.delete(given.data.params.requestId)
+      if (one.method !== "notifications/cancelled" || !Predicate.hasProperty(one, "params")) continue
+      if (Predicate.hasProperty(one.params, "requestId") && isRequestId(one.params.requestId))
+        running.delete(one.params.requestId)
     }
     return begun
   }

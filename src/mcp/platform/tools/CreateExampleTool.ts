@@ -56,7 +56,8 @@ export const createExampleTool = Effect.gen(function* () {
         const behind = passed(example)
         if (behind <= told) return Effect.void
         told = behind
-        const message = isOpen(example) && example.stage !== null ? `${example.status}: ${example.stage}` : example.status
+        const message =
+          isOpen(example) && example.stage !== null ? `${example.status}: ${example.stage}` : example.status
         return progress({ progress: behind, total: stages.length, message })
       })
       return yield* Effect.iterate(yield* look, { while: isOpen, body: () => Effect.delay(look, pause) })
@@ -82,11 +83,13 @@ export const createExampleTool = Effect.gen(function* () {
         const example = yield* examples.create(new CreateExample(wanted))
         // Who may begin one and not read it is told how it began.
         if (!wait || !holds(yield* CurrentPrincipal, "examples:read")) return example
-        const waited = finished(example.id, progress).pipe(Effect.timeoutTo({
-          duration: longestWait,
-          onSuccess: (state) => Effect.succeed(state),
-          onTimeout: () => examples.get(example.id)
-        }))
+        const waited = finished(example.id, progress).pipe(
+          Effect.timeoutTo({
+            duration: longestWait,
+            onSuccess: (state) => Effect.succeed(state),
+            onTimeout: () => examples.get(example.id)
+          })
+        )
         return yield* Effect.flatten(waited)
       })
   })

@@ -12,7 +12,9 @@ export const exampleNotes = ({
   switch (status) {
     case "PENDING":
     case "RUNNING":
-      return [said(`It is ${status}, and goes on by itself. Call get_example with example_id ${id} to see how it ends.`)]
+      return [
+        said(`It is ${status}, and goes on by itself. Call get_example with example_id ${id} to see how it ends.`)
+      ]
     case "COMPLETED":
       return [
         {

@@ -1,11 +1,13 @@
-import { Effect, Schema, Stream } from "effect"
+import { Effect, Schema } from "effect"
 import { Example } from "../../../domain/example/Example.ts"
+import { FindExamples, FoundExample } from "../../../domain/example/FoundExample.ts"
 import { Message } from "../../../domain/example/Message.ts"
 import { ExampleId } from "../../../domain/Ids.ts"
+import { Page } from "../../../domain/Page.ts"
+import { ExampleSearch } from "../../../example/ExampleSearch.ts"
 import { Examples } from "../../../example/Examples.ts"
-import { cutTexts, Window } from "../Cut.ts"
-import { lines } from "../Lines.ts"
-import { output, reads, tool, windowing, written } from "../Tool.ts"
+import { messageWindow } from "../MessageWindow.ts"
+import { output, paging, reads, tool, windowing, written } from "../Tool.ts"
 import { messagesUri } from "../Uris.ts"
 import { exampleNotes } from "./ExampleNotes.ts"
 
@@ -22,21 +24,29 @@ const ExampleMessages = Schema.Struct({
   })
 })
 
-const decode = Schema.decode(Schema.parseJson(Message))
-const textChars = 80
-
-/** What a message that stays too large with short texts is reduced to. */
-const bare = (message: Message, size: number): Message => {
-  if (message.role !== "assistant") return cutTexts(message, textChars)
-  const count = message.tool_calls?.length ?? 0
-  return { role: "assistant", content: `[cut: ${size} characters with ${count} tool calls]` }
-}
+const none = {
+  type: "text",
+  text: "None fits. Look with fewer conditions, or make one: call list_sessions, then create_example."
+} as const
 
 /** Examples: what sessions were made into. */
 export const exampleTools = Effect.gen(function* () {
   const examples = yield* Examples
+  const search = yield* ExampleSearch
 
   return [
+    tool({
+      name: "find_examples",
+      title: "Find examples",
+      description:
+        "Finds completed examples that show how something is done, by suite, action, tool or words, best first: what to learn from before doing it. get_example_messages reads one.",
+      input: Schema.Struct({ ...FindExamples.fields, ...paging }),
+      output: output(Page("FoundExamplePage", FoundExample)),
+      annotations: reads,
+      next: { BadRequest: "Leave `cursor` out for the first page." },
+      also: ({ items }) => (items.length === 0 ? [none] : []),
+      handle: (query) => search.find(query)
+    }),
     tool({
       name: "get_example",
       title: "Read an example",
@@ -57,7 +67,10 @@ export const exampleTools = Effect.gen(function* () {
         example_id: ExampleId,
         from_index: Schema.optionalWith(Schema.Int.pipe(Schema.between(0, 1_000_000)), {
           default: () => 0
-        }).annotations({ description: "Where to begin: the `next_index` of the answer before; 0 is the beginning", default: 0 }),
+        }).annotations({
+          description: "Where to begin: the `next_index` of the answer before; 0 is the beginning",
+          default: 0
+        }),
         ...windowing
       }),
       output: written(ExampleMessages),
@@ -74,16 +87,8 @@ export const exampleTools = Effect.gen(function* () {
       ],
       handle: ({ example_id, from_index, max_chars }) =>
         Effect.gen(function* () {
-          const window = new Window(max_chars, bare)
-          yield* lines(yield* examples.messages(example_id)).pipe(
-            Stream.zipWithIndex,
-            Stream.drop(from_index),
-            // They are ours: one that cannot be read is our fault.
-            Stream.mapEffect(([line, index]) => Effect.map(Effect.orDie(decode(line)), (message) => ({ message, index }))),
-            Stream.takeWhile(({ message, index }) => window.add(message, index)),
-            Stream.runDrain
-          )
-          return { example_id, messages: window.items, next_index: window.next }
+          const shown = yield* messageWindow(yield* examples.messages(example_id), { from_index, max_chars })
+          return { example_id, ...shown }
         })
     })
   ]

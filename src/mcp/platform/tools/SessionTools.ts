@@ -4,8 +4,8 @@ import { SessionId } from "../../../domain/Ids.ts"
 import { TimelineEvent } from "../../../domain/session/Timeline.ts"
 import { Sessions } from "../../../session/Sessions.ts"
 import { cutText, cutTexts, Window } from "../Cut.ts"
-import { sessionUri } from "../Uris.ts"
 import { paging, reads, tool, windowing, written } from "../Tool.ts"
+import { sessionUri } from "../Uris.ts"
 
 const SessionTimeline = Schema.Struct({
   session_id: SessionId,
@@ -80,7 +80,10 @@ export const sessionTools = Effect.gen(function* () {
         session_id: SessionId,
         from_seq: Schema.optionalWith(Schema.Int.pipe(Schema.between(0, Number.MAX_SAFE_INTEGER)), {
           default: () => 0
-        }).annotations({ description: "Where to begin: the `next_seq` of the answer before; 0 is the beginning", default: 0 }),
+        }).annotations({
+          description: "Where to begin: the `next_seq` of the answer before; 0 is the beginning",
+          default: 0
+        }),
         ...windowing
       }),
       output: written(SessionTimeline),

@@ -1,6 +1,6 @@
 import { Effect, Schema } from "effect"
-import { ActionToolMaps } from "../../../capability/ActionToolMaps.ts"
 import { Actions } from "../../../capability/Actions.ts"
+import { ActionToolMaps } from "../../../capability/ActionToolMaps.ts"
 import { Suites } from "../../../capability/Suites.ts"
 import { Action } from "../../../domain/capability/Action.ts"
 import { ActionToolMap } from "../../../domain/capability/ActionToolMap.ts"
