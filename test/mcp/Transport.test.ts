@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs"
 import { describe, expect, it } from "@effect/vitest"
 import {
   Client as StatelessClient,
@@ -10,6 +11,7 @@ import { CallToolRequestSchema } from "@modelcontextprotocol/sdk/types.js"
 import { Server as StatelessServer } from "@modelcontextprotocol/server"
 import { Effect } from "effect"
 import { conformanceServer, somebody } from "../support/ConformanceServer.ts"
+import { sessionFixture } from "../support/conformance/SessionFixture.ts"
 import { eventually } from "../support/Eventually.ts"
 import {
   begin,
@@ -299,6 +301,8 @@ describe("a message", () => {
         expect(yield* at(() => codeOf(send(url, message, typed(sent))))).toEqual([415, -32000])
         expect(yield* at(() => codeOf(post(url, "not JSON", typed(sent))))).toEqual([415, -32000])
       }
+      for (const junk of ["null", "5", '"text"', "{}", '{"jsonrpc":"2.0"}', '[{"id":1}]'])
+        expect([junk, yield* at(() => status(post(url, junk, { session })))]).toEqual([junk, 400])
       expect(yield* at(() => codeOf(post(url, drop, { session })))).toEqual([413, -32000])
       expect(yield* at(() => status(send(url, call("test_simple_text"), { session })))).toBe(200)
     })
@@ -412,6 +416,56 @@ describe("sessions", () => {
       expect(yield* at(() => resumed.text())).toContain("held")
       const left = yield* eventually(Effect.map(at(transport.sweep), sessions), (count) => count === 0)
       expect(left).toBe(0)
+    })
+  )
+
+  it.scoped("that were opened and left take no more than their bound: memory and connections are given back", () =>
+    Effect.gen(function* () {
+      const made: Array<WeakRef<Server>> = []
+      const bound = 20
+      const { url, sessions } = yield* served({
+        sessions_per_principal: bound,
+        sessionServer: () => {
+          const server = sessionFixture()
+          made.push(new WeakRef(server))
+          return server
+        }
+      })
+      const connections = () => readdirSync("/proc/self/fd").length
+      const before = connections()
+      yield* at(async () => {
+        for (let count = 0; count < 300; count++) {
+          const session = await begin(url)
+          if (count % 10 !== 0) continue
+          const cut = new AbortController()
+          await open(url, { session, signal: cut.signal })
+          cut.abort()
+        }
+      })
+      expect(made.length).toBe(300)
+      expect(sessions()).toBe(bound)
+      const alive = Effect.sync(() => {
+        Bun.gc(true)
+        return made.filter((server) => server.deref() !== undefined).length
+      })
+      expect(yield* eventually(alive, (count) => count <= 2 * bound)).toBeLessThanOrEqual(2 * bound)
+      const open_now = yield* eventually(Effect.sync(connections), (count) => count <= before + 10)
+      expect(open_now).toBeLessThanOrEqual(before + 10)
+    })
+  )
+
+  it.scoped("end with the process", () =>
+    Effect.gen(function* () {
+      const hold = holding()
+      const { url, sessions, transport } = yield* served(hold.servers)
+      const session = yield* at(() => begin(url))
+      const stream = yield* at(() => open(url, { session }))
+      const called = yield* at(() => send(url, call("hold"), { session }))
+      yield* hold.begun
+      yield* at(transport.close)
+      yield* hold.aborted
+      expect(sessions()).toBe(0)
+      expect(yield* at(() => Promise.all([stream.text(), called.text()]))).not.toContain("result")
     })
   )
 })
