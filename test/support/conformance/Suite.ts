@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs"
 import { mkdtemp, readdir, rm } from "node:fs/promises"
+import { createRequire } from "node:module"
 import { tmpdir } from "node:os"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { Context, Effect, Layer, type Scope } from "effect"
 
-const suite = new URL("../../../node_modules/@modelcontextprotocol/conformance/", import.meta.url).pathname
+const require = createRequire(import.meta.url)
+const suite = dirname(require.resolve("@modelcontextprotocol/conformance/package.json"))
 
 export const revisions = ["2025-11-25", "2026-07-28"] as const
 export type Revision = (typeof revisions)[number]
