@@ -6,7 +6,7 @@ import { Predicate } from "effect"
 import { type Caller, callerInfo, principalName } from "./Caller.ts"
 import { eventLog } from "./EventLog.ts"
 import { refusal } from "./Messages.ts"
-import { opened } from "./Opened.ts"
+import { watched } from "./Watched.ts"
 
 interface SessionLimits {
   /** Idle milliseconds after which a session ends. */
@@ -106,39 +106,40 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
       "retry-after": "60"
     })
 
-  /** Notes which requests a message begins, and which it gives up. What is no message is refused by the transport. */
-  const noted = ({ running }: Session, message: unknown) => {
+  /**
+   * Notes which requests a message begins, and which it gives up; answers those that it begins. What is no
+   * message is refused by the transport.
+   */
+  const noted = ({ running }: Session, message: unknown): ReadonlyArray<RequestId> => {
+    const begun: Array<RequestId> = []
     for (const one of listOf(message)) {
       if (!Predicate.hasProperty(one, "method")) continue
-      if (Predicate.hasProperty(one, "id") && isRequestId(one.id)) running.add(one.id)
+      if (Predicate.hasProperty(one, "id") && isRequestId(one.id) && !running.has(one.id)) {
+        running.add(one.id)
+        begun.push(one.id)
+      }
       if (one.method !== "notifications/cancelled" || !Predicate.hasProperty(one, "params")) continue
       if (Predicate.hasProperty(one.params, "requestId") && isRequestId(one.params.requestId))
         running.delete(one.params.requestId)
     }
+    return begun
   }
 
   const answered = async (session: Session, request: Request, caller: Caller, message: unknown) => {
     seen(session)
-    noted(session, message)
+    const begun = noted(session, message)
     const response = await session.transport.handleRequest(request, {
       authInfo: callerInfo(caller),
       ...(message === undefined ? {} : { parsedBody: message })
     })
-    if (request.method === "GET" && response.ok) {
-      session.streams += 1
-      request.signal.addEventListener(
-        "abort",
-        () => {
-          session.streams -= 1
-          seen(session)
-        },
-        { once: true }
-      )
-      return opened(response)
-    }
     // What is refused as a whole runs nothing.
-    if (request.method === "POST" && !response.ok) session.running.clear()
-    return response
+    if (!response.ok) for (const id of begun) session.running.delete(id)
+    if (request.method !== "GET" || !response.ok) return response
+    session.streams += 1
+    return watched(response, request, () => {
+      session.streams -= 1
+      seen(session)
+    })
   }
 
   const begin = async (request: Request, caller: Caller, message: unknown): Promise<Response> => {
@@ -169,11 +170,12 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
       if ("id" in sent && !("method" in sent) && sent.id !== undefined && session.running.delete(sent.id)) seen(session)
       return send(sent, options)
     }
-    await server.connect(transport)
+    // Before anything is waited for: others that begin meanwhile count this one.
     sessions.set(id, session)
     counted(sessions.size)
     const mine = owned.get(owner) ?? new Set()
     owned.set(owner, mine.add(session))
+    await server.connect(transport)
     const response = await answered(session, request, caller, message)
     if (!response.ok) await end(session)
     return response
