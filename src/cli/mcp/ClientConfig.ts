@@ -60,6 +60,7 @@ export const configOf = (client: ClientName, server: Server): Config => {
             tracepipe: {
               type: "http",
               url: `${url}/mcp`,
+              // biome-ignore lint/suspicious/noTemplateCurlyInString: VS Code fills it in.
               headers: { Authorization: "Bearer ${input:tracepipe-key}" }
             }
           }
