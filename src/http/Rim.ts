@@ -76,7 +76,7 @@ const rim = Effect.gen(function* () {
       const url = resolve(incoming.url)
       const path = url.split("?")[0] ?? "/"
       const resolved = overridden(incoming.modify({ url }), path)
-      const request = takesJson(resolved.method, path) ? bounded(resolved, path.startsWith("/auth/")) : resolved
+      const request = takesJson(resolved.method, path) ? bounded(resolved, path) : resolved
       const given = incoming.headers["x-request-id"]
       const request_id = given !== undefined && acceptable.test(given) ? given : id.next()
       const ip = addressOf(Option.getOrNull(incoming.remoteAddress), incoming.headers["x-forwarded-for"])
