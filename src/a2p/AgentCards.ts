@@ -11,8 +11,8 @@ export interface CardSkill {
   readonly description: string
   readonly tags: ReadonlyArray<string>
   readonly examples: ReadonlyArray<string>
-  readonly input_schema: unknown
-  readonly output_schema: unknown
+  readonly inputSchema: unknown
+  readonly outputSchema: unknown
 }
 
 const bindings = ["JSONRPC", "HTTP+JSON"] as const
@@ -71,7 +71,7 @@ export const SKILL_SCHEMAS = "urn:tracepipe:a2a:skill-schemas:1"
 
 const schemasOf = (skills: ReadonlyArray<CardSkill>) =>
   Object.fromEntries(
-    skills.map(({ id, input_schema, output_schema }) => [id, { input: input_schema, output: output_schema }])
+    skills.map(({ id, inputSchema, outputSchema }) => [id, { input: inputSchema, output: outputSchema }])
   )
 
 /** The signature of push notifications, for those who want to check it. */

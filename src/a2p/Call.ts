@@ -22,9 +22,6 @@ import { type Fault, faultOf } from "./Faults.ts"
 import { type Events, endingWith } from "./Streams.ts"
 import type { Version } from "./Versions.ts"
 
-/** What the caller's going away is known by, in the state of a call's context. */
-const SIGNAL = "signal"
-
 const extensionsOf = ({ headers }: Request) =>
   Extensions.parseServiceParameter(
     headers.get(HTTP_EXTENSION_HEADER) ?? headers.get(LEGACY_HTTP_EXTENSION_HEADER) ?? ""
@@ -49,10 +46,9 @@ export class Call implements A2ARequestHandler {
     this.admitted = admitted
     this.signal = AbortSignal.any([request.signal, this.hungUp.signal])
     this.context = new ServerCallContext({
-      user: new Caller(principal, info),
+      user: new Caller(principal, info, this.signal),
       requestedVersion: version,
-      requestedExtensions: extensionsOf(request),
-      state: new Map([[SIGNAL, this.signal]])
+      requestedExtensions: extensionsOf(request)
     })
   }
 

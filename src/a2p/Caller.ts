@@ -6,11 +6,17 @@ import type { RequestInfo } from "../domain/RequestInfo.ts"
 export class Caller implements User {
   readonly principal: Principal
   readonly info: typeof RequestInfo.Service
+  /**
+   * Aborts when the caller goes away: what streams or waits for it ends at once. A generator's `return`
+   * alone would take effect with its next event.
+   */
+  readonly signal: AbortSignal | undefined
   readonly isAuthenticated = true
 
-  constructor(principal: Principal, info: typeof RequestInfo.Service) {
+  constructor(principal: Principal, info: typeof RequestInfo.Service, signal?: AbortSignal) {
     this.principal = principal
     this.info = info
+    this.signal = signal
   }
 
   /** Unique among all callers: the person, or the agent, within the organization that it acts for. */

@@ -4,7 +4,7 @@ import {
   HTTP_EXTENSION_HEADER,
   ListTaskPushNotificationConfigsResponse,
   ListTasksRequest,
-  ListTasksResponse,
+  type ListTasksResponse,
   Message,
   SendMessageRequest,
   StreamResponse,
