@@ -1,5 +1,6 @@
 import { HttpServer } from "@effect/platform"
 import { Effect, Layer } from "effect"
+import { RequestHandler } from "./a2p/RequestHandler.ts"
 import { Actions } from "./capability/Actions.ts"
 import { ActionToolMaps } from "./capability/ActionToolMaps.ts"
 import { McpServerSurfaces } from "./capability/McpServerSurfaces.ts"
@@ -74,6 +75,7 @@ const services = Layer.mergeAll(
   Examples.Default,
   ExampleExport.Default,
   Batches.Default,
+  RequestHandler.Default,
   jobs,
   Sessions.Default,
   Uploads.Default,

@@ -13,6 +13,19 @@ const quoted = (text: string) =>
 
 const encoder = new TextEncoder()
 
+const chunksOf = async function* (stream: ReadableStream<Uint8Array>) {
+  const reader = stream.getReader()
+  try {
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      yield value
+    }
+  } finally {
+    await reader.cancel()
+  }
+}
+
 /** Files as the body of a `multipart/form-data` request; the next is opened when the one before has been read. */
 export const formBody = (files: ReadonlyArray<FormFile>) => {
   const boundary = `part-${crypto.randomUUID()}`
@@ -22,7 +35,7 @@ export const formBody = (files: ReadonlyArray<FormFile>) => {
       yield encoder.encode(`--${boundary}\r\n${head}\r\n\r\n`)
       const content = await open()
       if (content instanceof Uint8Array) yield content
-      else for await (const chunk of content) yield chunk
+      else yield* chunksOf(content)
       yield encoder.encode("\r\n")
     }
     yield encoder.encode(`--${boundary}--\r\n`)

@@ -1,4 +1,4 @@
-import type { Artifact, Part } from "@a2a-js/sdk"
+import type { Artifact, Message, Part } from "@a2a-js/sdk"
 import { Effect, Either, JSONSchema, ParseResult, Schema } from "effect"
 import { plain } from "../api/PlainSchemas.ts"
 import type { Task } from "../domain/a2p/Task.ts"
@@ -32,6 +32,8 @@ export interface FilePart {
 export interface Asked {
   readonly id: A2pTaskId
   readonly input: Json
+  /** The newest of the caller's, as its row keeps it. */
+  readonly message: Message
   readonly files: ReadonlyArray<FilePart>
   /** What was begun for it before. */
   readonly job_id: JobId | null

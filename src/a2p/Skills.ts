@@ -1,5 +1,5 @@
 import type { Message } from "@a2a-js/sdk"
-import { Effect } from "effect"
+import { Effect, Either } from "effect"
 import { Issue } from "../domain/Errors.ts"
 import { Batches } from "../example/Batches.ts"
 import { Examples } from "../example/Examples.ts"
@@ -50,18 +50,18 @@ export const filesOf = ({ parts }: Message): ReadonlyArray<FilePart> =>
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
+const wrong = (message: string) => Either.left(refused("parts", message))
+
 /** A DataPart `{ skill, input }`, from among those parts of a message that are data. */
-const request = (message: Message): Json | Choice => {
+const request = (message: Message): Either.Either<Json, Choice> => {
   const data = message.parts.flatMap(({ content }) => (content?.$case === "data" ? [content.value] : []))
   const [only] = data
   if (data.length === 0) {
-    return refused("parts", `a DataPart { "skill": …, "input": { … } } is needed; the skills are ${names}`)
+    return wrong(`a DataPart { "skill": …, "input": { … } } is needed; the skills are ${names}`)
   }
-  if (data.length > 1) return refused("parts", "only one DataPart is taken: { skill, input }")
-  return isObject(only) ? only : refused("parts", "the DataPart must be an object: { skill, input }")
+  if (data.length > 1) return wrong("only one DataPart is taken: { skill, input }")
+  return isObject(only) ? Either.right(only) : wrong("the DataPart must be an object: { skill, input }")
 }
-
-const isChoice = (value: Json | Choice): value is Choice => "_tag" in value && value["_tag"] === "Refused"
 
 /** The skills with what carries them out. */
 export class Skills extends Effect.Service<Skills>()("a2p/Skills", {
@@ -78,8 +78,8 @@ export class Skills extends Effect.Service<Skills>()("a2p/Skills", {
     /** What a message asks for. */
     const choose = (message: Message): Choice => {
       const data = request(message)
-      if (isChoice(data)) return data
-      const { skill: id, input = {}, ...rest } = data
+      if (Either.isLeft(data)) return data.left
+      const { skill: id, input = {}, ...rest } = data.right
       const skill = typeof id === "string" ? find(id) : undefined
       if (skill === undefined) return refused("skill", `must be one of ${names}`)
       const [unknown] = Object.keys(rest)

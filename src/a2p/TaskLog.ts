@@ -17,8 +17,9 @@ export type Happening =
 /** What is noted with it, and is no event. */
 interface Noted {
   readonly job_id?: JobId
-  /** A message of the caller's that the task goes on with. */
+  /** A message of the caller's that the task goes on with, and until when its run is believed to be alive. */
   readonly message?: Json
+  readonly lease_until?: Date
 }
 
 /** The one place where what happens to tasks is written: their rows and their events change together. */
@@ -57,7 +58,8 @@ export class TaskLog extends Effect.Service<TaskLog>()("a2p/TaskLog", {
         }
       }
       const job_id = noted.job_id ?? task.job_id
-      return { events, change: { state, status_message, status_at, artifacts, history, job_id, last_seq } }
+      const { lease_until } = noted
+      return { events, change: { state, status_message, status_at, artifacts, history, job_id, last_seq, lease_until } }
     }
 
     const write = (task: Task, happenings: ReadonlyArray<Happening>, noted: Noted) =>

@@ -1,4 +1,5 @@
 import { Duration, Effect } from "effect"
+import type { TaskState } from "../domain/a2p/Task.ts"
 import type { A2pTaskId } from "../domain/Ids.ts"
 import { TasksRepo } from "./TasksRepo.ts"
 
@@ -72,9 +73,18 @@ export class TaskSignals extends Effect.Service<TaskSignals>()("a2p/TaskSignals"
           })
       ).pipe(Effect.map(({ latch }) => latch))
 
-    /** How many wait, of all tasks together. */
-    const waiting = Effect.sync(() => [...watchers.values()].reduce((sum, { size }) => sum + size, 0))
+    /** Waits until the task is in such a state; undefined: it is gone. */
+    const until = (id: A2pTaskId, holds: (state: TaskState) => boolean) =>
+      Effect.gen(function* () {
+        const latch = yield* watch(id)
+        for (;;) {
+          yield* latch.close
+          const task = yield* repo.load(id)
+          if (task === undefined || holds(task.state)) return task
+          yield* latch.await
+        }
+      }).pipe(Effect.scoped)
 
-    return { watch, wake, waiting } as const
+    return { watch, wake, until } as const
   })
 }) {}

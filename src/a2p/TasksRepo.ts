@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { Effect, Schema } from "effect"
-import { isTerminal, Task, TaskEvent, type TaskState } from "../domain/a2p/Task.ts"
+import { Task, TaskEvent, type TaskState } from "../domain/a2p/Task.ts"
 import { A2pTaskId, type JobId } from "../domain/Ids.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import { Principal } from "../domain/Principal.ts"
@@ -39,7 +39,12 @@ export interface TaskChange {
   readonly history: ReadonlyArray<Json>
   readonly job_id: JobId | null
   readonly last_seq: number
+  /** Undefined: as it is, while something runs. */
+  readonly lease_until: Date | undefined
 }
+
+/** Something is done for what is in such a state. */
+const runs = (state: TaskState) => state === "TASK_STATE_SUBMITTED" || state === "TASK_STATE_WORKING"
 
 export interface TaskFilter {
   readonly context_id?: string | undefined
@@ -118,7 +123,7 @@ export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
     const lock = (id: A2pTaskId) =>
       Rows.first(Task, sql`select ${columns} from a2p_tasks where id = ${id} for update`)
 
-    const change = (id: A2pTaskId, { status_message, artifacts, history, ...set }: TaskChange) =>
+    const change = (id: A2pTaskId, { status_message, artifacts, history, lease_until, ...set }: TaskChange) =>
       Rows.one(
         Task,
         sql`update a2p_tasks set ${sql.update({
@@ -126,7 +131,7 @@ export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
           status_message: status_message === null ? null : JSON.stringify(status_message),
           artifacts: JSON.stringify(artifacts),
           history: JSON.stringify(history),
-          ...(isTerminal(set.state) ? { lease_until: null } : {}),
+          ...(runs(set.state) ? (lease_until === undefined ? {} : { lease_until }) : { lease_until: null }),
           updated_at: new Date()
         })} where id = ${id} returning ${columns}`
       )

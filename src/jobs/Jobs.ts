@@ -1,4 +1,5 @@
 import { Layer } from "effect"
+import { TaskRuns } from "../a2p/TaskRuns.ts"
 import { BatchRuns } from "../example/BatchRuns.ts"
 import { ExampleRuns } from "../example/ExampleRuns.ts"
 import { ClusterHistory } from "../platform/ClusterHistory.ts"
@@ -9,6 +10,7 @@ import * as BatchJob from "./BatchJob.ts"
 import * as CollectorJob from "./CollectorJob.ts"
 import * as ExampleJob from "./ExampleJob.ts"
 import * as HistoryCron from "./HistoryCron.ts"
+import * as TaskJob from "./TaskJob.ts"
 import * as ValidationJob from "./ValidationJob.ts"
 
 /** Everything that runs beyond a request. */
@@ -16,6 +18,7 @@ export const layer = Layer.mergeAll(
   ExampleJob.layer,
   BatchJob.layer,
   ValidationJob.layer,
+  TaskJob.layer,
   CollectorJob.layer,
   HistoryCron.layer
 ).pipe(
@@ -26,6 +29,7 @@ export const layer = Layer.mergeAll(
       Validation.Default,
       Collector.Default,
       ClusterHistory.Default,
+      TaskRuns.Default,
       Metrics.Default
     )
   )
