@@ -40,6 +40,7 @@ import * as Jobs from "./jobs/Jobs.ts"
 import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
+import { Protocols } from "./platform/Protocols.ts"
 import { Settings } from "./platform/Settings.ts"
 import { DirectUploads } from "./session/DirectUploads.ts"
 import { ResumableUploads } from "./session/ResumableUploads.ts"
@@ -100,6 +101,9 @@ const services = Layer.mergeAll(
   Logs.Default
 )
 
+/** What the service speaks beside its API. */
+const protocols = Layer.effect(Protocols, Effect.succeed([]))
+
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
 const listening = (first_key: string | undefined) =>
   Layer.scopedDiscard(
@@ -108,7 +112,7 @@ const listening = (first_key: string | undefined) =>
       yield* filesAreOwn
       yield* background
     })
-  ).pipe(Layer.provideMerge(Http.layer))
+  ).pipe(Layer.provideMerge(Http.layer), Layer.provide(protocols))
 
 /** What every process does beside its role. */
 const background = Effect.gen(function* () {

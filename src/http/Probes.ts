@@ -4,7 +4,7 @@ import { NotFound, Unavailable } from "../domain/Errors.ts"
 import { Database } from "../platform/Database.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
-import { server } from "./Listening.ts"
+import { workerServer } from "./Listening.ts"
 import * as MetricsPort from "./MetricsPort.ts"
 import * as Problems from "./Problems.ts"
 
@@ -38,5 +38,5 @@ const router = Effect.gen(function* () {
 /** What a worker answers: whether it lives, whether it can work, and what it counts. */
 export const layer = Layer.unwrapEffect(Effect.map(router, (app) => HttpServer.serve(app))).pipe(
   Layer.provide(MetricsPort.layer),
-  Layer.provideMerge(server)
+  Layer.provideMerge(workerServer)
 )

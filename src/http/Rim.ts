@@ -16,21 +16,14 @@ import { bounded } from "./JsonBody.ts"
 import { Lifecycle } from "./Lifecycle.ts"
 import { takesJson, templateOf } from "./Operations.ts"
 import * as Problems from "./Problems.ts"
+import { requestId } from "./RequestIds.ts"
+import { noPage, safetyHeaders } from "./SafetyHeaders.ts"
 
 const pages = new Set(["/docs", "/redoc"])
 const probes = new Set(["/ready", "/live", "/health", "/metrics"])
 
-const securityHeaders = {
-  "x-content-type-options": "nosniff",
-  "x-frame-options": "DENY",
-  "referrer-policy": "no-referrer",
-  "cross-origin-opener-policy": "same-origin"
-}
-
-const shuttingDown = new Unavailable({ detail: "the service is shutting down", retry_after_s: 5 })
-
-// A caller's id is kept when it can stand in a log line and a header as it is.
-const acceptable = /^[\w.:+/=-]{1,128}$/
+/** The refusal of what comes after the service was told to end. */
+export const shuttingDown = new Unavailable({ detail: "the service is shutting down", retry_after_s: 5 })
 
 const meant = new Set(["PATCH", "DELETE", "HEAD"])
 
@@ -48,14 +41,14 @@ const overridden = (request: HttpServerRequest.HttpServerRequest, path: string) 
  */
 const rim = Effect.gen(function* () {
   const settings = yield* Settings
-  const { observability, app_env, server, limits } = settings
+  const { observability, server, limits } = settings
   const id = yield* Id
   const metrics = yield* Metrics
   const lifecycle = yield* Lifecycle
   const addressOf = clientAddress(limits.trusted_proxies)
   const refusals = yield* Refusals
   const crossOrigin = cors(server.cors_origins)
-  const strict = app_env === "production" ? { "strict-transport-security": "max-age=31536000" } : {}
+  const safety = safetyHeaders(settings)
 
   /** What a caller may not do is in the audit log, too. */
   const denied = (
@@ -77,8 +70,7 @@ const rim = Effect.gen(function* () {
       const path = url.split("?")[0] ?? "/"
       const resolved = overridden(incoming.modify({ url }), path)
       const request = takesJson(resolved.method, path) ? bounded(resolved, path) : resolved
-      const given = incoming.headers["x-request-id"]
-      const request_id = given !== undefined && acceptable.test(given) ? given : id.next()
+      const request_id = requestId(incoming.headers["x-request-id"], id.next)
       const ip = addressOf(Option.getOrNull(incoming.remoteAddress), incoming.headers["x-forwarded-for"])
       const info: typeof RequestInfo.Service = { request_id, ip }
       const added: Record<string, string> = {}
@@ -103,10 +95,9 @@ const rim = Effect.gen(function* () {
         ),
         Effect.map((response) =>
           HttpServerResponse.setHeaders(response, {
-            ...securityHeaders,
-            ...strict,
+            ...safety,
             ...added,
-            "content-security-policy": pages.has(path) ? pagePolicy : "default-src 'none'; frame-ancestors 'none'",
+            "content-security-policy": pages.has(path) ? pagePolicy : noPage,
             "x-request-id": request_id
           })
         ),

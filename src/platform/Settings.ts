@@ -5,6 +5,7 @@ import { a2pSettings } from "./settings/A2pSettings.ts"
 import { egressSettings } from "./settings/EgressSettings.ts"
 import { limitsSettings } from "./settings/Limits.ts"
 import { login } from "./settings/LoginSettings.ts"
+import { mcpSettings } from "./settings/McpSettings.ts"
 import { secretsProblems, secretsSettings } from "./settings/SecretsSettings.ts"
 
 const { setting, optional, secret } = Setting
@@ -256,6 +257,8 @@ const llm = Config.all({
 
 const egress = egressSettings()
 
+const mcp = mcpSettings()
+
 const observability = Config.all({
   log_level: setting("LOG_LEVEL", Setting.oneOf("TRACE", "DEBUG", "INFO", "WARNING", "ERROR", "FATAL", "NONE"), {
     fallback: "INFO",
@@ -294,6 +297,7 @@ const all = Config.all({
   jobs,
   llm,
   egress,
+  mcp,
   login,
   observability,
   secrets: secretsSettings(),
@@ -424,7 +428,9 @@ const prefixes = [
   "REDIS_",
   "QUOTA_",
   "AUTH_BACKOFF_",
-  "TRUSTED_"
+  "TRUSTED_",
+  "MCP_",
+  "A2P_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */

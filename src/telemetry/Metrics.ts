@@ -80,6 +80,11 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       help: "Requests counted by this process alone, as the shared store of the limits did not answer",
       registers
     })
+    const mcpSessions = new Gauge({
+      name: "tracepipe_mcp_sessions",
+      help: "Sessions of the MCP endpoint that are kept by this process",
+      registers
+    })
     const started = Date.now()
     new Gauge({
       name: "process_resident_memory_bytes",
@@ -121,6 +126,7 @@ export class Metrics extends Effect.Service<Metrics>()("telemetry/Metrics", {
       stages,
       rateLimited,
       rateLimitsLocal,
+      mcpSessions,
       exposition,
       started
     } as const

@@ -1,0 +1,36 @@
+import type { Principal } from "../../domain/Principal.ts"
+import type { RequestInfo } from "../../domain/RequestInfo.ts"
+
+/** Who sends a message, and the request that it came with. */
+export interface Caller {
+  readonly principal: Principal
+  readonly info: typeof RequestInfo.Service
+}
+
+/** The same in the one field that the SDKs of both eras hand on to their handlers as it is. */
+export interface CallerInfo {
+  token: string
+  clientId: string
+  scopes: Array<string>
+  extra: { readonly caller: Caller }
+}
+
+/** No credential stands in it: it was checked before, and no handler needs it. */
+export const callerInfo = (caller: Caller): CallerInfo => ({
+  token: "",
+  clientId: principalName(caller.principal),
+  scopes: [...caller.principal.scopes],
+  extra: { caller }
+})
+
+/** The caller that `callerInfo` put there. */
+export const callerOf = (info: { readonly extra?: Readonly<Record<string, unknown>> } | undefined): Caller => {
+  const caller = info?.extra?.["caller"]
+  if (caller === undefined) throw new Error("a message without a caller reached a handler")
+  // Nobody else fills this field.
+  return caller as Caller
+}
+
+/** Whose the sessions are: one person or agent in one organization, with whichever of their credentials. */
+export const principalName = ({ org_id, agent_id, user_id, key_id }: Principal): string =>
+  `${org_id}/${agent_id === null ? (user_id === null ? `key/${key_id}` : `user/${user_id}`) : `agent/${agent_id}`}`

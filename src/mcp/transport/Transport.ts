@@ -1,0 +1,35 @@
+import { isLegacyRequest } from "@modelcontextprotocol/server"
+import type { Caller } from "./Caller.ts"
+import { readMessage } from "./Messages.ts"
+import { makeSessions, type SessionsOptions } from "./Sessions.ts"
+import { makeStateless, type ServeStateless } from "./Stateless.ts"
+
+export interface TransportOptions extends SessionsOptions {
+  /** A new server for one request of 2026-07-28. */
+  readonly statelessServer: ServeStateless
+  readonly max_request_bytes: number
+}
+
+/**
+ * MCP over streamable HTTP, both eras on one URL: a message that names its version in `params._meta` is
+ * stateless, every other belongs to a session.
+ */
+export const makeTransport = ({ max_request_bytes, statelessServer, ...options }: TransportOptions) => {
+  const sessions = makeSessions(options)
+  const stateless = makeStateless(statelessServer, options.report)
+
+  const handle = async (request: Request, caller: Caller): Promise<Response> => {
+    if (request.method !== "POST") return sessions.handle(request, caller, undefined)
+    const body = await readMessage(request, max_request_bytes)
+    if ("refused" in body) return body.refused
+    return (await isLegacyRequest(request, body.json))
+      ? sessions.handle(request, caller, body.json)
+      : stateless.handle(request, caller, body.json)
+  }
+
+  const close = async () => {
+    await Promise.all([sessions.close(), stateless.close()])
+  }
+
+  return { handle, sweep: sessions.sweep, close } as const
+}
