@@ -3,7 +3,7 @@ import * as Setting from "../Setting.ts"
 
 const { setting } = Setting
 
-/** Bounds of agent-to-platform tasks. Declared when called, so that the table keeps its order. */
+/** Bounds of agent-to-platform requests and tasks. Declared when called, so that the table keeps its order. */
 export const a2pSettings = () =>
   Config.all({
     task_ttl: setting("A2P_TASK_TTL", Setting.duration, {
@@ -20,5 +20,10 @@ export const a2pSettings = () =>
       fallback: 50,
       shown: "50",
       description: "A2P streams, and sends that wait for their task, of one user or agent that a process serves at a time"
+    }),
+    max_request_bytes: setting("A2P_MAX_REQUEST_BYTES", Setting.bytes, {
+      fallback: 32 * 1024 ** 2,
+      shown: "32 MiB",
+      description: "largest request by A2P, files in its message included; larger sessions are given by their URL"
     })
   })
