@@ -1,5 +1,7 @@
 import { HttpServer } from "@effect/platform"
 import { Effect, Layer } from "effect"
+import * as A2p from "./a2p/A2p.ts"
+import { PushDelivery } from "./a2p/PushDelivery.ts"
 import { RequestHandler } from "./a2p/RequestHandler.ts"
 import { Actions } from "./capability/Actions.ts"
 import { ActionToolMaps } from "./capability/ActionToolMaps.ts"
@@ -47,10 +49,16 @@ import { Uploads } from "./session/Uploads.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
 import { QueueMetrics } from "./telemetry/QueueMetrics.ts"
 
-/** Who only answers requests runs none of what they start. */
-const jobs = Layer.unwrapEffect(
-  Effect.map(Settings, ({ jobs: { role } }) => (role === "api" ? Layer.empty : Jobs.layer))
+/** Jobs, and what is pushed of the tasks that they are for. */
+const work = Layer.merge(
+  Jobs.layer,
+  Layer.scopedDiscard(Effect.flatMap(PushDelivery, ({ run }) => Effect.forkScoped(run))).pipe(
+    Layer.provide(PushDelivery.Default)
+  )
 )
+
+/** Who only answers requests runs none of what they start. */
+const jobs = Layer.unwrapEffect(Effect.map(Settings, ({ jobs: { role } }) => (role === "api" ? Layer.empty : work)))
 
 const services = Layer.mergeAll(
   Admission.Default,
@@ -93,7 +101,7 @@ const services = Layer.mergeAll(
 )
 
 /** What the service speaks beside its API. */
-const protocols = Layer.effect(Protocols, Effect.succeed([]))
+const protocols = Layer.effect(Protocols, Effect.all([A2p.protocol]))
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
 const listening = (first_key: string | undefined) =>
@@ -144,12 +152,7 @@ export const worker = Layer.scopedDiscard(
 ).pipe(
   Layer.provide(Probes.layer),
   Layer.provide(
-    Layer.mergeAll(
-      Layer.provide(Jobs.layer, OnUpload.layer),
-      QueueMetrics.Default,
-      Metrics.Default,
-      AuditSealer.Default
-    )
+    Layer.mergeAll(Layer.provide(work, OnUpload.layer), QueueMetrics.Default, Metrics.Default, AuditSealer.Default)
   ),
   Layer.provide(Cluster.layer),
   Layer.provide(Platform.layer),
