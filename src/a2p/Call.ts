@@ -1,8 +1,8 @@
 import {
+  type AgentCard,
   type CancelTaskRequest,
   type DeleteTaskPushNotificationConfigRequest,
   Extensions,
-  type GetExtendedAgentCardRequest,
   type GetTaskPushNotificationConfigRequest,
   type GetTaskRequest,
   HTTP_EXTENSION_HEADER,
@@ -27,6 +27,13 @@ const extensionsOf = ({ headers }: Request) =>
     headers.get(HTTP_EXTENSION_HEADER) ?? headers.get(LEGACY_HTTP_EXTENSION_HEADER) ?? ""
   )
 
+/** Who answers: the handler, and the cards of what it does. */
+export interface Answering {
+  readonly handler: A2ARequestHandler
+  readonly card: AgentCard
+  readonly extended_card: AgentCard
+}
+
 /**
  * One request on its way through the handler: in between, so that each of the library's transports sees
  * the same checks, the same end of a stream when the caller goes, and no error but those of A2A.
@@ -36,13 +43,15 @@ export class Call implements A2ARequestHandler {
   /** What the request failed with, if it did. */
   fault: Fault | undefined
   private readonly handler: A2ARequestHandler
+  private readonly answering: Answering
   private readonly admitted: Admitted
   private readonly hungUp = new AbortController()
   private readonly signal: AbortSignal
 
-  constructor(handler: A2ARequestHandler, admitted: Admitted, version: Version) {
+  constructor(answering: Answering, admitted: Admitted, version: Version) {
     const { request, principal, info } = admitted
-    this.handler = handler
+    this.answering = answering
+    this.handler = answering.handler
     this.admitted = admitted
     this.signal = AbortSignal.any([request.signal, this.hungUp.signal])
     this.context = new ServerCallContext({
@@ -76,9 +85,8 @@ export class Call implements A2ARequestHandler {
     return endingWith(this.signal, run, (error) => this.told(error))
   }
 
-  getAgentCard = () => this.guarded(() => this.handler.getAgentCard())
-  getAuthenticatedExtendedAgentCard = (params: GetExtendedAgentCardRequest, context: ServerCallContext) =>
-    this.guarded(() => this.handler.getAuthenticatedExtendedAgentCard(params, context))
+  getAgentCard = () => Promise.resolve(this.answering.card)
+  getAuthenticatedExtendedAgentCard = () => Promise.resolve(this.answering.extended_card)
   sendMessage = (params: SendMessageRequest, context: ServerCallContext) =>
     this.guarded(async () => {
       assertSendable(params)

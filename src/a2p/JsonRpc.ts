@@ -7,11 +7,11 @@ import {
 } from "@a2a-js/sdk/compat/v0_3"
 import { LegacyJsonRpcTransportHandler } from "@a2a-js/sdk/compat/v0_3/server"
 import { A2A_ERROR_CODE, ContentTypeNotSupportedError, toJsonRpcError } from "@a2a-js/sdk/errors"
-import { type A2ARequestHandler, JsonRpcTransportHandler } from "@a2a-js/sdk/server"
+import { JsonRpcTransportHandler } from "@a2a-js/sdk/server"
 import { Effect } from "effect"
 import type { Admitted } from "../platform/Protocols.ts"
 import * as Body from "./Body.ts"
-import { Call } from "./Call.ts"
+import { type Answering, Call } from "./Call.ts"
 import { isObject, type JsonObject, parsed } from "./Json.ts"
 import { type Events, eventStream } from "./Streams.ts"
 import { requestedVersion, type Version } from "./Versions.ts"
@@ -127,7 +127,7 @@ const spoken = (request: Request, method: string): { readonly version: Version }
 }
 
 /** `POST /a2p`: one JSON-RPC 2.0 request, of version 1.0 or 0.3. */
-export const handle = (handler: A2ARequestHandler, admitted: Admitted, limit: number) =>
+export const handle = (answering: Answering, admitted: Admitted, limit: number) =>
   Effect.gen(function* () {
     const { request } = admitted
     const type = Body.mediaType(request)
@@ -150,5 +150,5 @@ export const handle = (handler: A2ARequestHandler, admitted: Admitted, limit: nu
     if ("error" in speech) return Response.json(failure(id, toJsonRpcError(speech.error)))
     const refusal = refusalOf(json.value, speech.version)
     if (refusal !== undefined) return Response.json(failure(id, refusal))
-    return yield* answered(new Call(handler, admitted, speech.version), speech.version, json.value)
+    return yield* answered(new Call(answering, admitted, speech.version), speech.version, json.value)
   })

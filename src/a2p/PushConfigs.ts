@@ -27,7 +27,10 @@ export interface Prepared {
 }
 
 const invalid = (path: string, message: string) =>
-  new ValidationError({ detail: "the push notification configuration is not valid", errors: [new Issue({ path, message })] })
+  new ValidationError({
+    detail: "the push notification configuration is not valid",
+    errors: [new Issue({ path, message })]
+  })
 
 const visible = /^[\x21-\x7e]*$/
 const scheme = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}$/
@@ -36,7 +39,8 @@ const idForm = /^[\x21-\x7e]{1,255}$/
 const wrongIn = ({ id, url, token, authentication }: TaskPushNotificationConfig) => {
   if (id !== "" && !idForm.test(id)) return invalid("id", "must be 1 to 255 visible ASCII characters")
   if (url.length > 2048 || !URL.canParse(url)) return invalid("url", "must be a URL of 2048 characters at most")
-  if (token.length > 1024 || !visible.test(token)) return invalid("token", "must be at most 1024 visible ASCII characters")
+  if (token.length > 1024 || !visible.test(token))
+    return invalid("token", "must be at most 1024 visible ASCII characters")
   if (isSigningSecret(token) && !isWellFormed(token))
     return invalid("token", "whsec_ is to be followed by 24 to 64 bytes in base64")
   if (authentication === undefined) return undefined

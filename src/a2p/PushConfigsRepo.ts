@@ -72,7 +72,8 @@ export class PushConfigsRepo extends Effect.Service<PushConfigsRepo>()("a2p/Push
         sql`delete from a2p_push_configs where task_id = ${task_id} and config_id = ${config_id} returning id, secret_ref`
       )
 
-    const removeRow = (row_id: string) => orDefect(Effect.asVoid(sql`delete from a2p_push_configs where id = ${row_id}`))
+    const removeRow = (row_id: string) =>
+      orDefect(Effect.asVoid(sql`delete from a2p_push_configs where id = ${row_id}`))
 
     /** Something happened to the task: its configurations are due, at the latest with this event. */
     const queue = (task_id: A2pTaskId, seq: number) =>

@@ -66,13 +66,7 @@ const outcomeOf = (status: number): Outcome => {
  * is sent again, for a day; then that event is given up, and the next has its turn.
  */
 export class PushDelivery extends Effect.Service<PushDelivery>()("a2p/PushDelivery", {
-  dependencies: [
-    PushConfigsRepo.Default,
-    PushConfigs.Default,
-    PushSecrets.Default,
-    TasksRepo.Default,
-    Audit.Default
-  ],
+  dependencies: [PushConfigsRepo.Default, PushConfigs.Default, PushSecrets.Default, TasksRepo.Default, Audit.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const repo = yield* PushConfigsRepo

@@ -19,7 +19,8 @@ const decode = Schema.decodeUnknown(Secrets)
 const PREFIX = "whsec_"
 
 /** A new signing secret, in the form of Standard Webhooks. */
-export const newSecret = (): string => `${PREFIX}${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`
+export const newSecret = (): string =>
+  `${PREFIX}${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64")}`
 
 /** True for a token that only signs. */
 export const isSigningSecret = (token: string): boolean => token.startsWith(PREFIX)
@@ -28,7 +29,9 @@ export const isSigningSecret = (token: string): boolean => token.startsWith(PREF
 export const isWellFormed = (secret: string): boolean => {
   const text = secret.slice(PREFIX.length)
   const bytes = Buffer.from(text, "base64")
-  return bytes.length >= 24 && bytes.length <= 64 && bytes.toString("base64").replace(/=+$/, "") === text.replace(/=+$/, "")
+  return (
+    bytes.length >= 24 && bytes.length <= 64 && bytes.toString("base64").replace(/=+$/, "") === text.replace(/=+$/, "")
+  )
 }
 
 interface Place {

@@ -21,12 +21,11 @@ import {
   UnsupportedOperationError,
   VersionNotSupportedError
 } from "@a2a-js/sdk/errors"
-import type { A2ARequestHandler } from "@a2a-js/sdk/server"
 import { Effect } from "effect"
 import { MethodNotAllowed, NotFound } from "../domain/Errors.ts"
 import type { Admitted } from "../platform/Protocols.ts"
 import * as Body from "./Body.ts"
-import { Call } from "./Call.ts"
+import { type Answering, Call } from "./Call.ts"
 import { buffered03 } from "./CardForms.ts"
 import { countIn } from "./Checks.ts"
 import { faultOf } from "./Faults.ts"
@@ -152,7 +151,7 @@ const answer10 = async ({ call, operation, query, body }: Wanted): Promise<Answe
     case "card":
       return {
         status: 200,
-        value: AgentCard.toJSON(await call.getAuthenticatedExtendedAgentCard({ tenant: "" }, context))
+        value: AgentCard.toJSON(await call.getAuthenticatedExtendedAgentCard())
       }
   }
 }
@@ -197,7 +196,7 @@ const answer03 = async ({ call, operation, query, body }: Wanted): Promise<Answe
     case "card":
       return {
         status: 200,
-        value: await buffered03(await call.getAuthenticatedExtendedAgentCard({ tenant: "" }, context))
+        value: await buffered03(await call.getAuthenticatedExtendedAgentCard())
       }
     case "list":
       throw new UnsupportedOperationError("A2A 0.3 has no list of tasks by REST")
@@ -288,7 +287,7 @@ const bodyOf = (text: string): unknown => {
 }
 
 /** Everything under `/a2p/`: HTTP+JSON, of version 1.0, and of 0.3 under `/a2p/v1/`. */
-export const handle = (handler: A2ARequestHandler, admitted: Admitted, limit: number) =>
+export const handle = (answering: Answering, admitted: Admitted, limit: number) =>
   Effect.gen(function* () {
     const { request } = admitted
     const url = new URL(request.url)
@@ -304,7 +303,7 @@ export const handle = (handler: A2ARequestHandler, admitted: Admitted, limit: nu
     if (request.method === "POST" && !readable.includes(type))
       return refused(new ContentTypeNotSupportedError(`${type} is not read here; send ${typeOf[version]}`), version)
     const text = request.method === "POST" ? yield* Body.text(request, limit) : ""
-    const call = new Call(handler, admitted, version)
+    const call = new Call(answering, admitted, version)
     const { operation } = found
     const body = yield* attempt(async () => {
       assertVersion(request, version)

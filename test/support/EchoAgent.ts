@@ -16,7 +16,7 @@ import { Principal } from "../../src/domain/Principal.ts"
 import { describe } from "../../src/domain/Problem.ts"
 import { Settings } from "../../src/platform/Settings.ts"
 
-const skills = [
+const echo = [
   {
     id: "echo",
     name: "Echo",
@@ -99,13 +99,12 @@ export const echoAgent = (environment: Readonly<Record<string, string>> = {}) =>
     const values = yield* Settings
     const streams = { open: 0 }
     const library = new DefaultRequestHandler(
-      agentCard(values, skills, { extended: false }),
+      agentCard(values, echo, { extended: false }),
       new InMemoryTaskStore(),
       new EchoExecutor(),
       undefined,
       new InMemoryPushNotificationStore(),
-      undefined,
-      async () => agentCard(values, skills, { extended: true })
+      undefined
     )
     const counted = Object.assign(Object.create(library), {
       resubscribe: async function* (...given: Parameters<typeof library.resubscribe>) {
@@ -117,7 +116,7 @@ export const echoAgent = (environment: Readonly<Record<string, string>> = {}) =>
         }
       }
     })
-    const protocol = yield* A2p.make(counted)
+    const protocol = yield* A2p.make(counted, echo)
     const runtime = yield* Effect.runtime<never>()
     const server = yield* Effect.acquireRelease(
       Effect.sync(() =>

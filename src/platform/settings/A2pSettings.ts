@@ -19,7 +19,8 @@ export const a2pSettings = () =>
     max_streams: setting("A2P_MAX_STREAMS", Setting.integer(1, 10_000), {
       fallback: 50,
       shown: "50",
-      description: "A2P streams, and sends that wait for their task, of one user or agent that a process serves at a time"
+      description:
+        "A2P streams, and sends that wait for their task, of one user or agent that a process serves at a time"
     }),
     max_request_bytes: setting("A2P_MAX_REQUEST_BYTES", Setting.bytes, {
       fallback: 32 * 1024 ** 2,
