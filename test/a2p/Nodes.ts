@@ -27,7 +27,7 @@ export const node = (environment: Readonly<Record<string, string>> = {}) =>
     })
     const built = yield* Layer.buildWithScope(Layer.provideMerge(Service.layer, settings), yield* Effect.scope).pipe(
       // Of its own services alone: the test's are those of the other node.
-      Effect.mapInputContext(() => Context.empty()),
+      Effect.mapInputContext((_tests: Context.Context<never>) => Context.empty()),
       Effect.orDie
     )
     return Context.get(built, RequestHandler)
