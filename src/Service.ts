@@ -5,6 +5,7 @@ import { PushDelivery } from "./a2p/PushDelivery.ts"
 import { RequestHandler } from "./a2p/RequestHandler.ts"
 import { Actions } from "./capability/Actions.ts"
 import { ActionToolMaps } from "./capability/ActionToolMaps.ts"
+import { Discovery } from "./capability/Discovery.ts"
 import { McpServerSurfaces } from "./capability/McpServerSurfaces.ts"
 import { McpServers } from "./capability/McpServers.ts"
 import { SuiteSurfaces } from "./capability/SuiteSurfaces.ts"
@@ -13,6 +14,7 @@ import { Tools } from "./capability/Tools.ts"
 import { welcome } from "./cli/Welcome.ts"
 import { Batches } from "./example/Batches.ts"
 import { ExampleExport } from "./example/ExampleExport.ts"
+import { ExampleSearch } from "./example/ExampleSearch.ts"
 import { Examples } from "./example/Examples.ts"
 import { Models } from "./example/Models.ts"
 import * as OnUpload from "./example/OnUpload.ts"
@@ -21,6 +23,7 @@ import * as Probes from "./http/Probes.ts"
 import { Admission } from "./identity/Admission.ts"
 import { Agents } from "./identity/Agents.ts"
 import { ApiKeys } from "./identity/ApiKeys.ts"
+import * as Audit from "./identity/Audit.ts"
 import { AuditLog } from "./identity/AuditLog.ts"
 import { AuditSealer } from "./identity/AuditSealer.ts"
 import { Authenticator } from "./identity/Authenticator.ts"
@@ -46,8 +49,10 @@ import { ResumableUploads } from "./session/ResumableUploads.ts"
 import { Sessions } from "./session/Sessions.ts"
 import { UploadSessions } from "./session/UploadSessions.ts"
 import { Uploads } from "./session/Uploads.ts"
+import { Logs } from "./telemetry/Logs.ts"
 import { Metrics } from "./telemetry/Metrics.ts"
 import { QueueMetrics } from "./telemetry/QueueMetrics.ts"
+import { Usage } from "./telemetry/Usage.ts"
 
 /** Jobs, and what is pushed of the tasks that they are for. */
 const work = Layer.merge(
@@ -97,7 +102,11 @@ const services = Layer.mergeAll(
   AuditSealer.Default,
   DataKeys.Default,
   PersonalData.Default,
-  Refusals.Default
+  Refusals.Default,
+  Discovery.Default,
+  ExampleSearch.Default,
+  Usage.Default,
+  Logs.Default
 )
 
 /** What the service speaks beside its API. */
@@ -136,7 +145,7 @@ export const layer = Bootstrap.pipe(
   Effect.zipLeft(Effect.flatMap(DataKeys, ({ warm }) => warm)),
   Effect.map(listening),
   Layer.unwrapEffect,
-  Layer.provideMerge(Layer.provide(services, OnUpload.layer)),
+  Layer.provideMerge(Layer.provide(services, Layer.merge(OnUpload.layer, Audit.trail))),
   Layer.provideMerge(Cluster.layer),
   Layer.provideMerge(Platform.layer),
   Layer.provide(Logging.layer)
@@ -152,7 +161,12 @@ export const worker = Layer.scopedDiscard(
 ).pipe(
   Layer.provide(Probes.layer),
   Layer.provide(
-    Layer.mergeAll(Layer.provide(work, OnUpload.layer), QueueMetrics.Default, Metrics.Default, AuditSealer.Default)
+    Layer.mergeAll(
+      Layer.provide(work, Layer.merge(OnUpload.layer, Audit.trail)),
+      QueueMetrics.Default,
+      Metrics.Default,
+      AuditSealer.Default
+    )
   ),
   Layer.provide(Cluster.layer),
   Layer.provide(Platform.layer),

@@ -1,17 +1,27 @@
 import type { Message } from "@a2a-js/sdk"
 import { Effect, Either } from "effect"
+import { Discovery } from "../capability/Discovery.ts"
 import { Issue } from "../domain/Errors.ts"
 import { Batches } from "../example/Batches.ts"
 import { Examples } from "../example/Examples.ts"
+import { ExampleSearch } from "../example/ExampleSearch.ts"
 import { Uploads } from "../session/Uploads.ts"
 import type { FilePart, Skill, SkillCard } from "./Skill.ts"
 import * as CheckAccess from "./skills/CheckAccess.ts"
 import * as CreateExamples from "./skills/CreateExamples.ts"
+import * as FindExamples from "./skills/FindExamples.ts"
+import * as FindTools from "./skills/FindTools.ts"
 import * as IngestSession from "./skills/IngestSession.ts"
 import type { Json } from "./Wire.ts"
 
 /** Everything that can be done for an agent: what the agent card lists. */
-export const skills: ReadonlyArray<SkillCard> = [IngestSession.card, CreateExamples.card, CheckAccess.card]
+export const skills: ReadonlyArray<SkillCard> = [
+  IngestSession.card,
+  CreateExamples.card,
+  FindExamples.card,
+  FindTools.card,
+  CheckAccess.card
+]
 
 /** What a message asks for, or why it cannot be told. */
 export type Choice =
@@ -65,12 +75,16 @@ const request = (message: Message): Either.Either<Json, Choice> => {
 
 /** The skills with what carries them out. */
 export class Skills extends Effect.Service<Skills>()("a2p/Skills", {
-  dependencies: [Uploads.Default, Batches.Default, Examples.Default],
+  dependencies: [Uploads.Default, Batches.Default, Examples.Default, ExampleSearch.Default, Discovery.Default],
   effect: Effect.gen(function* () {
     const all = new Map(
-      [yield* IngestSession.ingestSession, yield* CreateExamples.createExamples, CheckAccess.checkAccess].map(
-        (skill) => [skill.id, skill] as const
-      )
+      [
+        yield* IngestSession.ingestSession,
+        yield* CreateExamples.createExamples,
+        yield* FindExamples.findExamples,
+        yield* FindTools.findTools,
+        CheckAccess.checkAccess
+      ].map((skill) => [skill.id, skill] as const)
     )
 
     const find = (id: string): Skill | undefined => all.get(id)

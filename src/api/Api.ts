@@ -12,6 +12,7 @@ import {
 } from "../domain/Errors.ts"
 import { CreateSession } from "../domain/session/Session.ts"
 import { TimelineEvent } from "../domain/session/Timeline.ts"
+import { NewLogEntry } from "../domain/telemetry/LogEntry.ts"
 import { ActionsApi } from "./ActionsApi.ts"
 import { ActionToolMapsApi } from "./ActionToolMapsApi.ts"
 import { AgentsApi } from "./AgentsApi.ts"
@@ -19,11 +20,14 @@ import { ApiKeysApi } from "./ApiKeysApi.ts"
 import { AuditApi } from "./AuditApi.ts"
 import { AuthApi } from "./AuthApi.ts"
 import { DirectUploadsApi, UploadPartsApi } from "./DirectUploadsApi.ts"
+import { DiscoveryApi } from "./DiscoveryApi.ts"
 import { toDocument } from "./Document.ts"
 import { ExamplesApi } from "./ExamplesApi.ts"
 import { InvitationsApi } from "./InvitationsApi.ts"
 import { JobsApi } from "./JobsApi.ts"
+import { LogsApi } from "./LogsApi.ts"
 import { McpServersApi } from "./McpServersApi.ts"
+import { MetricsApi } from "./MetricsApi.ts"
 import { ModelsApi } from "./ModelsApi.ts"
 import { OrganizationsApi } from "./OrganizationsApi.ts"
 import { PersonalDataApi } from "./PersonalDataApi.ts"
@@ -60,6 +64,9 @@ class Contract extends HttpApi.make("tracepipe")
   .add(AuditApi)
   .add(PersonalDataApi)
   .add(QuotasApi)
+  .add(DiscoveryApi)
+  .add(MetricsApi)
+  .add(LogsApi)
   .addError(BadRequest)
   .addError(ValidationError)
   .addError(MethodNotAllowed)
@@ -70,7 +77,7 @@ class Contract extends HttpApi.make("tracepipe")
   .addError(InternalError)
   .addError(Unavailable)
   // Lines of a stream, and one of the bodies of an operation that has several: no derivation sees them.
-  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent, CreateSession])
+  .annotate(HttpApi.AdditionalSchemas, [TimelineEvent, CreateSession, NewLogEntry])
   .annotate(OpenApi.Title, "Tracepipe")
   .annotate(OpenApi.Version, version)
   .annotate(

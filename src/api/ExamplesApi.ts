@@ -11,6 +11,7 @@ import {
   ReviewExample
 } from "../domain/example/Example.ts"
 import { CreateExampleBatch, maxBatch } from "../domain/example/ExampleBatch.ts"
+import { FindExamples, FoundExample } from "../domain/example/FoundExample.ts"
 import { ActionToolMapId, ExampleId, JobId, ModelId, SessionId, SuiteId } from "../domain/Ids.ts"
 import { Job } from "../domain/job/Job.ts"
 import { Page, pageFields } from "../domain/Page.ts"
@@ -96,6 +97,17 @@ export class ExamplesApi extends HttpApiGroup.make("examples")
         })
       )
       .addSuccess(JsonLines)
+      .annotate(RequiredScope, "examples:read")
+  )
+  .add(
+    HttpApiEndpoint.get("search", "/v1/examples/search")
+      .annotate(OpenApi.Summary, "Find completed examples that show how something is done, best first")
+      .annotate(
+        OpenApi.Description,
+        "Without words, the newest first. Rejected examples, and others that say the same as an earlier one, are left out."
+      )
+      .setUrlParams(FindExamples)
+      .addSuccess(Page("FoundExamplePage", FoundExample))
       .annotate(RequiredScope, "examples:read")
   )
   .add(

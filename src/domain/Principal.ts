@@ -16,6 +16,8 @@ export const Scope = Schema.Literal(
   "examples:read",
   "examples:write",
   "keys:manage",
+  "logs:read",
+  "logs:write",
   "maps:read",
   "maps:write",
   "models:read",
@@ -65,7 +67,8 @@ const viewer: ReadonlyArray<Scope> = [
   "agents:read",
   "organizations:read",
   "users:read",
-  "system:read"
+  "system:read",
+  "logs:read"
 ]
 const member: ReadonlyArray<Scope> = [
   ...viewer,
@@ -78,7 +81,8 @@ const member: ReadonlyArray<Scope> = [
   "keys:manage",
   "a2p:use",
   "bridge:use",
-  "chat:use"
+  "chat:use",
+  "logs:write"
 ]
 /** Who runs the organization: its people, its agents, what was done in it. */
 const admin: ReadonlyArray<Scope> = [...member, "agents:write", "audit:read", "organizations:write", "users:write"]

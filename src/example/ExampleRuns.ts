@@ -8,10 +8,12 @@ import { redactText } from "../session/RedactText.ts"
 import { Timeline } from "../session/Timeline.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import { ExampleObjects } from "./ExampleObjects.ts"
+import { ExampleSearchRepo } from "./ExampleSearchRepo.ts"
 import { LlmClassifier } from "./LlmClassifier.ts"
 import { agentConversation } from "./pipeline/AgentConversation.ts"
 import { faults } from "./pipeline/Grammar.ts"
 import { lexical } from "./pipeline/Lexical.ts"
+import { showing } from "./pipeline/Showing.ts"
 import { type Setting, synthesise } from "./pipeline/Synthesise.ts"
 import { conversation, recognise, within } from "./Recognise.ts"
 import { RunsRepo } from "./RunsRepo.ts"
@@ -81,6 +83,8 @@ interface Made {
   readonly messages: ReadonlyArray<Message>
   readonly confidence: number
   readonly incomplete: boolean
+  /** Those that were recognised; undefined where only their calls are known. */
+  readonly actions?: ReadonlyArray<string>
 }
 
 /** The stages of an example; each can be done again with the same outcome. */
@@ -90,6 +94,7 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
     SourcesRepo.Default,
     Timeline.Default,
     ExampleObjects.Default,
+    ExampleSearchRepo.Default,
     LlmClassifier.Default,
     Metrics.Default
   ],
@@ -98,6 +103,7 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
     const sources = yield* SourcesRepo
     const timeline = yield* Timeline
     const objects = yield* ExampleObjects
+    const search = yield* ExampleSearchRepo
     const llm = yield* LlmClassifier
     const metrics = yield* Metrics
     const room = yield* Effect.makeSemaphore(runsAtOnce)
@@ -149,14 +155,14 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
     })
 
     const settingOf = (run: ExampleRun, suite: Setting["suite"], description: string) =>
-      Effect.map(sources.mappings(run.example_id), (mappings): Setting => {
+      Effect.map(sources.mappings(run.example_id), (mappings) => {
         const tools = new Map<string, ToolDefinition>(
           mappings.map(({ tool, tool_description, input_schema }) => [
             tool,
             { type: "function", function: { name: tool, description: tool_description, parameters: input_schema } }
           ])
         )
-        return { suite, description, mappings, tools: [...tools.values()] }
+        return { suite, description, mappings, tools: [...tools.values()] } satisfies Setting
       })
 
     const fromSteps = (setting: Setting, steps: ReadonlyArray<typeof RecordedStep.Type>) =>
@@ -175,7 +181,8 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
           )
         }
         const confidence = rounded(mapped.reduce((sum, step) => sum + step.confidence, 0) / mapped.length)
-        return { messages, confidence, incomplete: unmapped.length > 0 } satisfies Made
+        const actions = mapped.map(({ action }) => action)
+        return { messages, confidence, incomplete: unmapped.length > 0, actions } satisfies Made
       })
 
     const fromConversation = (setting: Setting, source: Effect.Effect.Success<ReturnType<typeof opened>>) =>
@@ -209,7 +216,7 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
       const description = redactText(session.description, redaction.patterns, () => {})
       const wanted = description.trim() === "" ? (intent ?? "") : description
       const setting = yield* settingOf(run, row.suite, wanted)
-      const made = yield* isBrowser(session) ? fromSteps(setting, steps) : fromConversation(setting, source)
+      const made: Made = yield* isBrowser(session) ? fromSteps(setting, steps) : fromConversation(setting, source)
       const wrong = faults(made.messages, new Set(setting.tools.map((tool) => tool.function.name)))
       const [first] = wrong
       if (first !== undefined) {
@@ -219,6 +226,10 @@ export class ExampleRuns extends Effect.Service<ExampleRuns>()("example/ExampleR
         )
       }
       const content_hash = yield* objects.write(row.storage_path, made.messages, setting.tools)
+      yield* search.describe(
+        { id: run.example_id, attempt: run.attempt },
+        showing(made.messages, setting.mappings, made.actions)
+      )
       return {
         storage_path: row.storage_path,
         confidence: made.confidence,

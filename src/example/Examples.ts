@@ -12,9 +12,11 @@ import * as Keyset from "../platform/Keyset.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 import { Removals } from "../session/Removals.ts"
 import { ExampleObjects, examplePrefix } from "./ExampleObjects.ts"
+import { ExampleSearchRepo } from "./ExampleSearchRepo.ts"
 import { ExampleStarts, invalid } from "./ExampleStarts.ts"
 import { type ExampleFilter, ExamplesRepo } from "./ExamplesRepo.ts"
 import { faults } from "./pipeline/Grammar.ts"
+import { showing } from "./pipeline/Showing.ts"
 import { SourcesRepo } from "./SourcesRepo.ts"
 
 /** Examples: sessions, made into training conversations. */
@@ -24,6 +26,7 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
     SourcesRepo.Default,
     ExampleStarts.Default,
     ExampleObjects.Default,
+    ExampleSearchRepo.Default,
     Removals.Default,
     Audit.Default
   ],
@@ -33,6 +36,7 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
     const repo = yield* ExamplesRepo
     const sources = yield* SourcesRepo
     const objects = yield* ExampleObjects
+    const search = yield* ExampleSearchRepo
     const removals = yield* Removals
     const audit = yield* Audit
     const starts = yield* ExampleStarts
@@ -184,6 +188,7 @@ export class Examples extends Effect.Service<Examples>()("example/Examples", {
         const set = { review: decision === "accept" ? "accepted" : "rejected", needs_review: false, ...written }
         const after = yield* repo.change(principal, id, set)
         if (after === undefined) return yield* exampleNotFound(id)
+        if (messages !== undefined) yield* search.describe({ id }, showing(messages, yield* sources.mappings(id)))
         yield* audit.record({ action: "example.review", resource: `example/${id}`, before, after })
         return after
       }).pipe(sql.withTransaction, orDefect)

@@ -5,6 +5,7 @@ import { ExamplePage } from "../api/ExamplesApi.ts"
 import type { Unavailable } from "../domain/Errors.ts"
 import { Batches } from "../example/Batches.ts"
 import { ExampleExport } from "../example/ExampleExport.ts"
+import { ExampleSearch } from "../example/ExampleSearch.ts"
 import { Examples } from "../example/Examples.ts"
 import { idempotencyKey } from "../session/Upload.ts"
 import { answered } from "./Answered.ts"
@@ -19,6 +20,7 @@ export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
     const examples = yield* Examples
     const batches = yield* Batches
     const exports = yield* ExampleExport
+    const search = yield* ExampleSearch
     return handlers
       .handle("create", ({ payload }) => examples.create(payload))
       .handle("batch", ({ payload, request }) =>
@@ -28,6 +30,7 @@ export const layer = HttpApiBuilder.group(Api, "examples", (handlers) =>
       .handleRaw("export", ({ urlParams: { format, dedupe, split, ...filter } }) =>
         Effect.map(exports.lines(format, filter, { dedupe, split }), jsonLines)
       )
+      .handle("search", ({ urlParams }) => search.find(urlParams))
       .handle("get", ({ path }) => examples.get(path.id))
       .handle("delete", ({ path }) => examples.delete(path.id))
       .handleRaw("messages", ({ path }) => Effect.map(examples.messages(path.id), jsonLines))

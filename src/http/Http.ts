@@ -9,12 +9,15 @@ import * as AuditHttp from "./AuditHttp.ts"
 import * as Authentication from "./Authentication.ts"
 import * as AuthHttp from "./AuthHttp.ts"
 import * as DirectUploadsHttp from "./DirectUploadsHttp.ts"
+import * as DiscoveryHttp from "./DiscoveryHttp.ts"
 import * as ExamplesHttp from "./ExamplesHttp.ts"
 import * as InvitationsHttp from "./InvitationsHttp.ts"
 import * as JobsHttp from "./JobsHttp.ts"
 import { drainOnShutdown, Lifecycle } from "./Lifecycle.ts"
 import { server } from "./Listening.ts"
+import * as LogsHttp from "./LogsHttp.ts"
 import * as McpServersHttp from "./McpServersHttp.ts"
+import * as MetricsHttp from "./MetricsHttp.ts"
 import * as MetricsPort from "./MetricsPort.ts"
 import * as ModelsHttp from "./ModelsHttp.ts"
 import * as OrganizationsHttp from "./OrganizationsHttp.ts"
@@ -49,7 +52,10 @@ const groups = Layer.mergeAll(
   UploadsHttp.layer,
   AuditHttp.layer,
   PersonalDataHttp.layer,
-  QuotasHttp.layer
+  QuotasHttp.layer,
+  DiscoveryHttp.layer,
+  MetricsHttp.layer,
+  LogsHttp.layer
 )
 
 const api = HttpApiBuilder.api(Api).pipe(Layer.provide(groups), Layer.provide(Authentication.layer))

@@ -2,11 +2,14 @@ import { Headers, type HttpServerError, type HttpServerRequest } from "@effect/p
 import { Chunk, Duration, Effect, Stream } from "effect"
 import { BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType } from "../domain/Errors.ts"
 
-const maxBytes = 1024 * 1024
+const MiB = 1024 * 1024
 const maxDepth = 100
 const patience = Duration.seconds(30)
 
-const tooLarge = new PayloadTooLarge({ detail: `a JSON body has at most ${maxBytes} bytes`, limit: maxBytes })
+/** Ten thousand log entries come at once. */
+const limitOf = (path: string) => (path === "/v1/logs/batch" ? 16 * MiB : MiB)
+
+const tooLarge = (limit: number) => new PayloadTooLarge({ detail: `a JSON body has at most ${limit} bytes`, limit })
 
 const stopped = new RequestTimeout({ detail: `the body was not whole after ${Duration.toSeconds(patience)} s` })
 
@@ -29,22 +32,22 @@ export const isTooDeep = (text: string): boolean => {
 }
 
 /** Text of a body whose length nobody declared. */
-const collected = (body: Stream.Stream<Uint8Array, HttpServerError.RequestError>) => {
+const collected = (body: Stream.Stream<Uint8Array, HttpServerError.RequestError>, limit: number) => {
   let size = 0
   return body.pipe(
     Stream.mapEffect((chunk) => {
       size += chunk.length
-      return size > maxBytes ? Effect.fail(tooLarge) : Effect.succeed(chunk)
+      return size > limit ? Effect.fail(tooLarge(limit)) : Effect.succeed(chunk)
     }),
     Stream.runCollect,
     Effect.map((chunks) => Buffer.concat(Chunk.toReadonlyArray(chunks)).toString("utf8"))
   )
 }
 
-const read = (request: HttpServerRequest.HttpServerRequest) => {
+const read = (request: HttpServerRequest.HttpServerRequest, limit: number) => {
   const { "content-length": declared, "transfer-encoding": encoding } = request.headers
-  if (declared !== undefined && Number(declared) > maxBytes) return Effect.fail(tooLarge)
-  return declared === undefined && encoding !== undefined ? collected(request.stream) : request.text
+  if (declared !== undefined && Number(declared) > limit) return Effect.fail(tooLarge(limit))
+  return declared === undefined && encoding !== undefined ? collected(request.stream, limit) : request.text
 }
 
 // curl's `-d` says that its body is a form, and means JSON.
@@ -54,14 +57,15 @@ const refused = (type: string) =>
   new UnsupportedMediaType({ detail: `the body is ${JSON.stringify(type)}; application/json is read here` })
 
 const text = (
-  request: HttpServerRequest.HttpServerRequest
+  request: HttpServerRequest.HttpServerRequest,
+  limit: number
 ): Effect.Effect<
   string,
   BadRequest | RequestTimeout | PayloadTooLarge | UnsupportedMediaType | HttpServerError.RequestError
 > => {
   const type = request.headers["content-type"]
   if (type !== undefined && !readable.test(type)) return Effect.fail(refused(type))
-  return read(request).pipe(
+  return read(request, limit).pipe(
     Effect.timeoutFail({ duration: patience, onTimeout: () => stopped }),
     Effect.filterOrFail(
       (body) => !isTooDeep(body),
@@ -76,15 +80,18 @@ const formToJson = (body: string): string =>
 
 /**
  * The request with its body bounded in type, size, depth and time, for an operation that takes
- * JSON: read by the handler when it is authenticated, and never into a file. As a form only where
- * `readsForms`.
+ * JSON: read by the handler when it is authenticated, and never into a file. As a form only for
+ * the OAuth endpoints.
  */
 export const bounded = (
   request: HttpServerRequest.HttpServerRequest,
-  readsForms = false
+  path = ""
 ): HttpServerRequest.HttpServerRequest => {
-  const isForm = readsForms && request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded") === true
-  const body = isForm ? Effect.map(text(request), formToJson) : text(request)
+  const limit = limitOf(path)
+  const isForm =
+    path.startsWith("/auth/") &&
+    request.headers["content-type"]?.startsWith("application/x-www-form-urlencoded") === true
+  const body = isForm ? Effect.map(text(request, limit), formToJson) : text(request, limit)
   const json = request.modify({ headers: Headers.set(request.headers, "content-type", "application/json") })
   // `json` reads `text`: what fails there comes to the rim as it is.
   return Object.defineProperty(json, "text", { value: body })

@@ -1,7 +1,8 @@
 import { SqlClient, type Statement } from "@effect/sql"
 import canonicalize from "canonicalize"
-import { Effect, Schema } from "effect"
+import { Effect, Layer, Schema } from "effect"
 import { type OrganizationId, UserId } from "../domain/Ids.ts"
+import { AuditTrail } from "../domain/identity/AuditTrail.ts"
 import { CurrentPrincipal, type Principal } from "../domain/Principal.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Id } from "../platform/Id.ts"
@@ -144,3 +145,9 @@ export class Audit extends Effect.Service<Audit>()("identity/Audit", {
     return { record, recordAs, recordRefusal, recordSystem, statements } as const
   })
 }) {}
+
+/** The log for those rooms that this one is built on. */
+export const trail = Layer.effect(
+  AuditTrail,
+  Effect.map(Audit, ({ record }) => ({ record }))
+).pipe(Layer.provide(Audit.Default))

@@ -5,11 +5,13 @@ import { ExampleRuns } from "../example/ExampleRuns.ts"
 import { ClusterHistory } from "../platform/ClusterHistory.ts"
 import { Collector } from "../session/Collector.ts"
 import { Validation } from "../session/Validation.ts"
+import { Logs } from "../telemetry/Logs.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
 import * as BatchJob from "./BatchJob.ts"
 import * as CollectorJob from "./CollectorJob.ts"
 import * as ExampleJob from "./ExampleJob.ts"
 import * as HistoryCron from "./HistoryCron.ts"
+import * as LogPartitionsCron from "./LogPartitionsCron.ts"
 import * as TaskJob from "./TaskJob.ts"
 import * as ValidationJob from "./ValidationJob.ts"
 
@@ -20,7 +22,8 @@ export const layer = Layer.mergeAll(
   ValidationJob.layer,
   TaskJob.layer,
   CollectorJob.layer,
-  HistoryCron.layer
+  HistoryCron.layer,
+  LogPartitionsCron.layer
 ).pipe(
   Layer.provide(
     Layer.mergeAll(
@@ -30,7 +33,8 @@ export const layer = Layer.mergeAll(
       Collector.Default,
       ClusterHistory.Default,
       TaskRuns.Default,
-      Metrics.Default
+      Metrics.Default,
+      Logs.Default
     )
   )
 )

@@ -208,6 +208,7 @@ const samples: Readonly<Record<string, Sample>> = {
   "examples.retry": { given: "FAILED" },
   "examples.cancel": { given: "PENDING" },
   "jobs.cancel": { given: "RUNNING" },
+  "logs.report": { call: () => ({ json: [{ event_type: "opened" }] }) },
   "models.update": { call: () => ({ json: { context_window: 1000 } }) }
 }
 
