@@ -8,8 +8,7 @@ interface FormFile {
 }
 
 /** As browsers write a name into a header. */
-const quoted = (text: string) =>
-  `"${text.replaceAll('"', "%22").replaceAll("\r", "%0D").replaceAll("\n", "%0A")}"`
+const quoted = (text: string) => `"${text.replaceAll('"', "%22").replaceAll("\r", "%0D").replaceAll("\n", "%0A")}"`
 
 const encoder = new TextEncoder()
 

@@ -1,6 +1,5 @@
-import type { ListTasksResponse, SendMessageRequest, StreamResponse, Task as SdkTask } from "@a2a-js/sdk"
+import type { ListTasksResponse, Task as SdkTask, SendMessageRequest, StreamResponse } from "@a2a-js/sdk"
 import {
-  PushNotificationNotSupportedError,
   RequestMalformedError,
   TaskNotCancelableError,
   TaskNotFoundError,
@@ -9,14 +8,16 @@ import {
 import type { A2ARequestHandler, ServerCallContext } from "@a2a-js/sdk/server"
 import { Cause, DateTime, Effect, Option, Runtime, Schema, type Scope, Stream } from "effect"
 import { isTerminal, MessageMalformed, type Task, TaskClosed, TaskEnded, TaskState } from "../domain/a2p/Task.ts"
-import { BadRequest, Issue, NotFound, Unauthorized } from "../domain/Errors.ts"
+import { BadRequest, Issue, NotFound, Unauthorized, ValidationError } from "../domain/Errors.ts"
 import { TimestampText } from "../domain/Json.ts"
 import { CurrentPrincipal } from "../domain/Principal.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { generator } from "./AsyncEvents.ts"
 import { Caller } from "./Caller.ts"
-import { Tasks } from "./Tasks.ts"
+import { PushConfigs } from "./PushConfigs.ts"
 import { TaskStreams } from "./TaskStreams.ts"
+import { Tasks } from "./Tasks.ts"
+import type { Version } from "./Versions.ts"
 import { stateName, taskOf } from "./Wire.ts"
 
 const defaultPageSize = 50
@@ -33,7 +34,7 @@ const inWords = (failure: unknown): unknown => {
   if (failure instanceof NotFound) return new TaskNotFoundError(failure.message)
   if (failure instanceof TaskEnded) return new TaskNotCancelableError(failure.message)
   if (failure instanceof TaskClosed) return new UnsupportedOperationError(failure.message)
-  if (failure instanceof MessageMalformed || failure instanceof BadRequest) {
+  if (failure instanceof MessageMalformed || failure instanceof BadRequest || failure instanceof ValidationError) {
     return new RequestMalformedError({
       message: failure.message,
       metadata: Object.fromEntries((failure.errors ?? []).map(({ path, message }) => [path, message]))
@@ -82,16 +83,20 @@ const cut = (response: StreamResponse, history_length: number | undefined): Stre
   return { payload: { $case: "task", value } }
 }
 
-const unsupported = async (): Promise<never> => {
-  throw new PushNotificationNotSupportedError()
+/** The card is made of the configuration, not of tasks: who mounts the handler answers it. */
+const noCard = async (): Promise<never> => {
+  throw new UnsupportedOperationError("this handler has no agent card")
 }
+
+const versionOf = ({ requestedVersion }: ServerCallContext): Version => (requestedVersion === "0.3" ? "0.3" : "1.0")
 
 /** What the transports of A2A call: each method on behalf of the {@link Caller} in its context. */
 export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/RequestHandler", {
-  dependencies: [Tasks.Default, TaskStreams.Default],
+  dependencies: [Tasks.Default, TaskStreams.Default, PushConfigs.Default],
   effect: Effect.gen(function* () {
     const tasks = yield* Tasks
     const streams = yield* TaskStreams
+    const configs = yield* PushConfigs
     const runtime = yield* Effect.runtime<never>()
 
     type Needs = CurrentPrincipal
@@ -132,10 +137,16 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
         context.user instanceof Caller ? context.user.signal : undefined
       )
 
-    const send = ({ message, configuration }: SendMessageRequest) =>
+    const pushTo = ({ configuration }: SendMessageRequest, wire_version: Version) => {
+      const config = configuration?.taskPushNotificationConfig
+      return config === undefined ? undefined : { config, wire_version }
+    }
+
+    const send = (params: SendMessageRequest, version: Version) =>
       Effect.gen(function* () {
+        const { message, configuration } = params
         const history_length = yield* historyLength(configuration?.historyLength)
-        const begun = yield* tasks.send(message)
+        const begun = yield* tasks.send(message, pushTo(params, version))
         const task =
           configuration?.returnImmediately === true || isTerminal(begun.state)
             ? begun
@@ -143,11 +154,12 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
         return taskOf(task, { history_length })
       })
 
-    const sendStreaming = ({ message, configuration }: SendMessageRequest) =>
+    const sendStreaming = (params: SendMessageRequest, version: Version) =>
       Effect.gen(function* () {
+        const { message, configuration } = params
         const history_length = yield* historyLength(configuration?.historyLength)
         yield* streams.place
-        const task = yield* tasks.send(message)
+        const task = yield* tasks.send(message, pushTo(params, version))
         // Of a new task everything is told; of one that goes on, how it is and what follows.
         const events =
           message?.taskId === ""
@@ -187,14 +199,10 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
       })
 
     const handler = {
-      getAgentCard: async () => {
-        throw new UnsupportedOperationError("the agent card is the bindings' to answer")
-      },
-      getAuthenticatedExtendedAgentCard: async () => {
-        throw new UnsupportedOperationError("the agent card is the bindings' to answer")
-      },
-      sendMessage: (params, context): Promise<SdkTask> => answered(context, send(params)),
-      sendMessageStream: (params, context) => streamed(context, sendStreaming(params)),
+      getAgentCard: noCard,
+      getAuthenticatedExtendedAgentCard: noCard,
+      sendMessage: (params, context): Promise<SdkTask> => answered(context, send(params, versionOf(context))),
+      sendMessageStream: (params, context) => streamed(context, sendStreaming(params, versionOf(context))),
       resubscribe: ({ id }, context) => streamed(context, subscribe(id)),
       getTask: ({ id, historyLength: length }, context) =>
         answered(
@@ -204,11 +212,35 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
           )
         ),
       listTasks: (params, context) => answered(context, listed(params)),
-      cancelTask: ({ id }, context) => answered(context, Effect.map(tasks.cancel(id), (task) => taskOf(task))),
-      createTaskPushNotificationConfig: unsupported,
-      getTaskPushNotificationConfig: unsupported,
-      listTaskPushNotificationConfigs: unsupported,
-      deleteTaskPushNotificationConfig: unsupported
+      cancelTask: ({ id }, context) =>
+        answered(
+          context,
+          Effect.map(tasks.cancel(id), (task) => taskOf(task))
+        ),
+      createTaskPushNotificationConfig: (config, context) =>
+        answered(
+          context,
+          Effect.flatMap(tasks.get(config.taskId), (task) => configs.set(task, config, versionOf(context)))
+        ),
+      getTaskPushNotificationConfig: ({ taskId, id }, context) =>
+        answered(
+          context,
+          Effect.flatMap(tasks.get(taskId), (task) => configs.get(task.id, id))
+        ),
+      // A task has so few of them that they are one page.
+      listTaskPushNotificationConfigs: ({ taskId }, context) =>
+        answered(
+          context,
+          Effect.map(
+            Effect.flatMap(tasks.get(taskId), (task) => configs.list(task.id)),
+            (found) => ({ configs: found, nextPageToken: "" })
+          )
+        ),
+      deleteTaskPushNotificationConfig: ({ taskId, id }, context) =>
+        answered(
+          context,
+          Effect.flatMap(tasks.get(taskId), (task) => configs.remove(task, id))
+        )
     } satisfies A2ARequestHandler
 
     return handler

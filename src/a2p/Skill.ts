@@ -121,11 +121,7 @@ export const declare = <I, IE, O, OE>({ input, output, files = noFiles, ...card 
   const shown: SkillCard = { ...card, inputSchema: jsonSchema(input), outputSchema: jsonSchema(output) }
   const decode = Schema.decodeUnknownEither(input, { errors: "all", onExcessProperty: "error" })
   const encode = Schema.encode(output)
-  const implement = ({
-    run,
-    isLong = () => false,
-    cancel = () => Effect.void
-  }: Implemented<I, O>): Skill => ({
+  const implement = ({ run, isLong = () => false, cancel = () => Effect.void }: Implemented<I, O>): Skill => ({
     ...shown,
     check: (value, given) => [...Either.match(decode(value), { onLeft: issuesOf, onRight: () => [] }), ...files(given)],
     isLong,

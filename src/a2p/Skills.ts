@@ -3,8 +3,8 @@ import { Effect, Either } from "effect"
 import { Discovery } from "../capability/Discovery.ts"
 import { Issue } from "../domain/Errors.ts"
 import { Batches } from "../example/Batches.ts"
-import { Examples } from "../example/Examples.ts"
 import { ExampleSearch } from "../example/ExampleSearch.ts"
+import { Examples } from "../example/Examples.ts"
 import { Uploads } from "../session/Uploads.ts"
 import type { FilePart, Skill, SkillCard } from "./Skill.ts"
 import * as CheckAccess from "./skills/CheckAccess.ts"
@@ -26,7 +26,12 @@ export const skills: ReadonlyArray<SkillCard> = [
 /** What a message asks for, or why it cannot be told. */
 export type Choice =
   | { readonly _tag: "Chosen"; readonly skill: Skill; readonly input: Json; readonly files: ReadonlyArray<FilePart> }
-  | { readonly _tag: "Refused"; readonly skill: string | null; readonly reason: string; readonly errors: ReadonlyArray<Issue> }
+  | {
+      readonly _tag: "Refused"
+      readonly skill: string | null
+      readonly reason: string
+      readonly errors: ReadonlyArray<Issue>
+    }
 
 const names = skills.map(({ id }) => id).join(", ")
 
@@ -57,8 +62,7 @@ export const filesOf = ({ parts }: Message): ReadonlyArray<FilePart> =>
     return [{ name: nameOf(filename, media_type, url), media_type, content: { url } }]
   })
 
-const isObject = (value: unknown): value is Json =>
-  typeof value === "object" && value !== null && !Array.isArray(value)
+const isObject = (value: unknown): value is Json => typeof value === "object" && value !== null && !Array.isArray(value)
 
 const wrong = (message: string) => Either.left(refused("parts", message))
 
@@ -97,7 +101,8 @@ export class Skills extends Effect.Service<Skills>()("a2p/Skills", {
       const skill = typeof id === "string" ? find(id) : undefined
       if (skill === undefined) return refused("skill", `must be one of ${names}`)
       const [unknown] = Object.keys(rest)
-      if (unknown !== undefined) return refused(unknown.slice(0, 100), "is not known: a request is { skill, input }", skill.id)
+      if (unknown !== undefined)
+        return refused(unknown.slice(0, 100), "is not known: a request is { skill, input }", skill.id)
       const files = filesOf(message)
       const errors = skill.check(input, files)
       const [first] = errors

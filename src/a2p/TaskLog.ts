@@ -5,6 +5,7 @@ import { isTerminal, type Task, type TaskEvent, type TaskState } from "../domain
 import type { A2pTaskId, JobId } from "../domain/Ids.ts"
 import { Id } from "../platform/Id.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
+import { PushConfigs } from "./PushConfigs.ts"
 import { TaskSignals } from "./TaskSignals.ts"
 import { type NewTask, TasksRepo } from "./TasksRepo.ts"
 import { agentMessage, artifactEvent, artifactJson, type Json, statusEvent, taskEvent } from "./Wire.ts"
@@ -24,15 +25,20 @@ interface Noted {
 
 /** The one place where what happens to tasks is written: their rows and their events change together. */
 export class TaskLog extends Effect.Service<TaskLog>()("a2p/TaskLog", {
-  dependencies: [TasksRepo.Default, TaskSignals.Default],
+  dependencies: [TasksRepo.Default, TaskSignals.Default, PushConfigs.Default],
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const newId = yield* Id
     const repo = yield* TasksRepo
     const signals = yield* TaskSignals
+    const configs = yield* PushConfigs
 
     /** Every event of every task passes here, in the transaction of what it tells of. */
-    const record = (task: Task, events: ReadonlyArray<TaskEvent>) => repo.insertEvents(task.id, events)
+    const record = ({ id, last_seq }: Task, events: ReadonlyArray<TaskEvent>) =>
+      Effect.zipRight(repo.insertEvents(id, events), configs.enqueue(id, last_seq))
+
+    /** After the transaction: who waits here is woken, and what is to be pushed goes out. */
+    const wake = (id: A2pTaskId) => Effect.zipRight(signals.wake(id), configs.wake)
 
     const applied = (task: Task, happenings: ReadonlyArray<Happening>, noted: Noted) => {
       let { state, status_message, last_seq } = task
@@ -86,8 +92,8 @@ export class TaskLog extends Effect.Service<TaskLog>()("a2p/TaskLog", {
       Effect.gen(function* () {
         const task = yield* repo.lock(id)
         return task === undefined || isTerminal(task.state) ? undefined : yield* write(task, happenings, noted)
-      }).pipe(sql.withTransaction, orDefect, Effect.zipLeft(signals.wake(id)))
+      }).pipe(sql.withTransaction, orDefect, Effect.zipLeft(wake(id)))
 
-    return { create, append } as const
+    return { create, append, wake } as const
   })
 }) {}

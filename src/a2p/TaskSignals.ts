@@ -24,8 +24,7 @@ export class TaskSignals extends Effect.Service<TaskSignals>()("a2p/TaskSignals"
     const watchers = new Map<A2pTaskId, Set<Watcher>>()
     const anybody = yield* Effect.makeLatch(false)
 
-    const wake = (id: A2pTaskId) =>
-      Effect.forEach(watchers.get(id) ?? [], ({ latch }) => latch.open, { discard: true })
+    const wake = (id: A2pTaskId) => Effect.forEach(watchers.get(id) ?? [], ({ latch }) => latch.open, { discard: true })
 
     const look = Effect.gen(function* () {
       const heads = yield* repo.heads([...watchers.keys()])

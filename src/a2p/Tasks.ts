@@ -1,4 +1,4 @@
-import { type Message, Role } from "@a2a-js/sdk"
+import { type Message, Role, type TaskPushNotificationConfig } from "@a2a-js/sdk"
 import { Sharding } from "@effect/cluster"
 import { SqlClient } from "@effect/sql"
 import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
@@ -8,9 +8,9 @@ import {
   isTerminal,
   MessageMalformed,
   type Task,
-  type TaskState,
   TaskClosed,
   TaskEnded,
+  type TaskState,
   taskNotFound
 } from "../domain/a2p/Task.ts"
 import { TaskWorkflow } from "../domain/a2p/TaskWorkflow.ts"
@@ -24,12 +24,14 @@ import { Id } from "../platform/Id.ts"
 import * as Keyset from "../platform/Keyset.ts"
 import { Settings } from "../platform/Settings.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
+import { PushConfigs } from "./PushConfigs.ts"
 import type { FilePart } from "./Skill.ts"
 import { type Choice, filesOf, Skills } from "./Skills.ts"
 import { type Happening, TaskLog } from "./TaskLog.ts"
 import { refusal, TaskRuns } from "./TaskRuns.ts"
 import { TaskSignals } from "./TaskSignals.ts"
 import { type TaskFilter, TasksRepo } from "./TasksRepo.ts"
+import type { Version } from "./Versions.ts"
 import { dataPart, type Json, messageJson } from "./Wire.ts"
 
 /** What a message may hold besides the bytes of its files. */
@@ -56,6 +58,13 @@ interface Sent {
   readonly task: Task
   /** Begins the run within this request, where there is one. */
   readonly begun: Effect.Effect<void>
+  readonly is_new: boolean
+}
+
+/** Where the caller wants the task's events pushed to, and in the words of which version. */
+interface Push {
+  readonly config: TaskPushNotificationConfig
+  readonly wire_version: Version
 }
 
 const malformed = (path: string, message: string) =>
@@ -100,7 +109,15 @@ const checked = (message: Message | undefined) =>
 
 /** Tasks of the caller: asked for, read, listed, canceled. Nobody else's are ever told of. */
 export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
-  dependencies: [TasksRepo.Default, TaskLog.Default, TaskRuns.Default, TaskSignals.Default, Skills.Default, Audit.Default],
+  dependencies: [
+    TasksRepo.Default,
+    TaskLog.Default,
+    TaskRuns.Default,
+    TaskSignals.Default,
+    Skills.Default,
+    PushConfigs.Default,
+    Audit.Default
+  ],
   scoped: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
     const newId = yield* Id
@@ -108,6 +125,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
     const log = yield* TaskLog
     const runs = yield* TaskRuns
     const signals = yield* TaskSignals
+    const configs = yield* PushConfigs
     const skills = yield* Skills
     const audit = yield* Audit
     const engine = yield* WorkflowEngine
@@ -200,7 +218,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
         yield* audit.record({ action: "a2p_task.create", resource: `a2p_task/${id}`, after })
         if (isLong) yield* start(id)
         const begun = isHere ? runHere(id, choice.files) : isLong ? sharding.pollStorage : Effect.void
-        return { task, begun } satisfies Sent
+        return { task, begun, is_new: true } satisfies Sent
       })
 
     /** The task that the same message made before. */
@@ -208,7 +226,8 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
       Effect.gen(function* () {
         const before = yield* repo.sent(yield* CurrentPrincipal, message.contextId, message.messageId)
         if (before === undefined) return undefined
-        if (before.request_hash === request_hash) return { task: before, begun: Effect.void } satisfies Sent
+        if (before.request_hash === request_hash)
+          return { task: before, begun: Effect.void, is_new: false } satisfies Sent
         return yield* malformed("message.messageId", "was used before, with other content")
       })
 
@@ -227,16 +246,18 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
           lease_until: leaseEnd()
         })
         if (task === undefined) return yield* new TaskClosed({ id, state, needed: "it has ended meanwhile" })
-        return { task, begun: runHere(id, filesOf(message)) } satisfies Sent
+        return { task, begun: runHere(id, filesOf(message)), is_new: false } satisfies Sent
       })
 
     /**
      * Makes a task of a message, and begins it. The same message in the same context answers the same
      * task; a message that names a task goes to that.
      */
-    const send = Effect.fn("Tasks.send")(function* (given: Message | undefined) {
+    const send = Effect.fn("Tasks.send")(function* (given: Message | undefined, push?: Push) {
       const { message, stored } = yield* checked(given)
+      const principal = yield* CurrentPrincipal
       if (message.taskId !== "") {
+        if (push !== undefined) yield* configs.set(yield* existing(message.taskId), push.config, push.wire_version)
         const sent = yield* continued(message, stored)
         yield* sent.begun
         return sent.task
@@ -244,12 +265,25 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
       const request_hash = digest(String(canonicalize(JSON.parse(JSON.stringify(stored)))))
       const choice = skills.choose(message)
       yield* allowed(choice)
+      const prepared = push && (yield* configs.prepare(principal.org_id, push.config, push.wire_version))
+      const abandoned = prepared === undefined ? Effect.void : configs.abandon(prepared)
       const sent = yield* Effect.gen(function* () {
         // One after the other: of two that say the same, the second finds the first.
-        yield* repo.lockOwner(yield* CurrentPrincipal)
-        return (yield* again(message, request_hash)) ?? (yield* made(message, stored, request_hash, choice))
-      }).pipe(sql.withTransaction, orDefect)
+        yield* repo.lockOwner(principal)
+        const before = yield* again(message, request_hash)
+        if (before !== undefined) return before
+        const fresh = yield* made(message, stored, request_hash, choice)
+        if (prepared !== undefined) yield* configs.insert(fresh.task.id, prepared, 0)
+        return fresh
+      }).pipe(
+        sql.withTransaction,
+        orDefect,
+        Effect.tapErrorCause(() => abandoned)
+      )
+      // The same message again: its task has the configuration that it came with first.
+      if (!sent.is_new) yield* abandoned
       yield* sent.begun
+      yield* log.wake(sent.task.id)
       return sent.task
     }, use)
 
@@ -281,7 +315,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
         })
         return { before, after }
       }).pipe(sql.withTransaction, orDefect)
-      yield* signals.wake(before.id)
+      yield* log.wake(before.id)
       yield* runs.abandon(after)
       return after
     }, use)

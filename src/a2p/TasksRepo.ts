@@ -120,8 +120,7 @@ export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
     const load = (id: A2pTaskId) => Rows.first(Task, sql`select ${columns} from a2p_tasks where id = ${id}`)
 
     /** The task as it is, which does not change until the transaction ends. */
-    const lock = (id: A2pTaskId) =>
-      Rows.first(Task, sql`select ${columns} from a2p_tasks where id = ${id} for update`)
+    const lock = (id: A2pTaskId) => Rows.first(Task, sql`select ${columns} from a2p_tasks where id = ${id} for update`)
 
     const change = (id: A2pTaskId, { status_message, artifacts, history, lease_until, ...set }: TaskChange) =>
       Rows.one(

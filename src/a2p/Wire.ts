@@ -3,9 +3,9 @@ import {
   Message,
   type Part,
   Role,
-  StreamResponse,
   type Task as SdkTask,
   type TaskState as SdkTaskState,
+  StreamResponse,
   TaskStatus,
   taskStateFromJSON,
   taskStateToJSON

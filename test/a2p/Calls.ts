@@ -1,4 +1,13 @@
-import { type ListTasksRequest, type Message, type Part, Role, type SendMessageRequest, type StreamResponse, type Task, TaskState } from "@a2a-js/sdk"
+import {
+  type ListTasksRequest,
+  type Message,
+  type Part,
+  Role,
+  type SendMessageRequest,
+  type StreamResponse,
+  type Task,
+  TaskState
+} from "@a2a-js/sdk"
 import { ServerCallContext } from "@a2a-js/sdk/server"
 import { Effect } from "effect"
 import { Caller } from "../../src/a2p/Caller.ts"
@@ -53,7 +62,10 @@ export const agent = (org_id: string, scopes: ReadonlyArray<Scope> = ["*"]) =>
 
 /** What a transport hands over with a call. */
 export const context = (principal: Principal, signal?: AbortSignal) =>
-  new ServerCallContext({ user: new Caller(principal, { request_id: "test", ip: null }, signal), requestedVersion: "1.0" })
+  new ServerCallContext({
+    user: new Caller(principal, { request_id: "test", ip: null }, signal),
+    requestedVersion: "1.0"
+  })
 
 const part = (content: NonNullable<Part["content"]>, filename = ""): Part => ({
   content,
@@ -126,9 +138,7 @@ export const answerOf = ({ artifacts }: Task): Record<string, unknown> => {
 
 /** The text of a task's status. */
 export const saidOf = ({ status }: Pick<Task, "status">): string =>
-  (status?.message?.parts ?? [])
-    .flatMap(({ content }) => (content?.$case === "text" ? [content.value] : []))
-    .join(" ")
+  (status?.message?.parts ?? []).flatMap(({ content }) => (content?.$case === "text" ? [content.value] : [])).join(" ")
 
 /** The fields that a task's status finds wrong. */
 export const errorsOf = ({ status }: Pick<Task, "status">): ReadonlyArray<{ readonly path: string }> =>

@@ -63,7 +63,11 @@ layer(TestServer.layer(), { excludeTestServices: true })("a task", (it) => {
       const { principal } = yield* somebody
       const wrong = yield* sent(principal, asking("ingest_session", { suite_id: "no id", colour: "red" }))
       expect(stateOf(wrong)).toBe("TASK_STATE_REJECTED")
-      expect(errorsOf(wrong).map(({ path }) => path).toSorted()).toEqual(["files", "input.colour", "input.suite_id"])
+      expect(
+        errorsOf(wrong)
+          .map(({ path }) => path)
+          .toSorted()
+      ).toEqual(["files", "input.colour", "input.suite_id"])
       const free = yield* sent(principal, message([text("please check my access")]))
       expect([stateOf(free), saidOf(free)]).toEqual([
         "TASK_STATE_REJECTED",
@@ -92,7 +96,9 @@ layer(TestServer.layer(), { excludeTestServices: true })("a task", (it) => {
       expect(yield* ask({ ...message(valid), message: undefined })).toBe("RequestMalformedError: message: is missing")
       expect(yield* ask(message([]))).toContain("RequestMalformedError: message.parts")
       expect(yield* ask(message(valid, { messageId: "" }))).toContain("RequestMalformedError: message.messageId")
-      expect(yield* ask(message(valid, { contextId: "x".repeat(256) }))).toContain("RequestMalformedError: message.contextId")
+      expect(yield* ask(message(valid, { contextId: "x".repeat(256) }))).toContain(
+        "RequestMalformedError: message.contextId"
+      )
       expect(yield* ask(message([text("\u0000")]))).toContain("RequestMalformedError: message: ")
       expect(yield* ask(message([data("x".repeat(1024 * 1024))]))).toContain("RequestMalformedError: message: ")
       expect(yield* ask(message(valid, { history: -1 }))).toContain("RequestMalformedError: historyLength")
@@ -161,4 +167,3 @@ layer(TestServer.layer(), { excludeTestServices: true })("a task", (it) => {
     })
   )
 })
-

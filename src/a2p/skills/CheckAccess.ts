@@ -3,7 +3,9 @@ import { AgentId, OrganizationId, SuiteId, UserId } from "../../domain/Ids.ts"
 import { CurrentPrincipal, effectiveScopes, holds, type Principal, Role, Scope } from "../../domain/Principal.ts"
 import { declare } from "../Skill.ts"
 
-const resources = [...new Set(Scope.literals.flatMap((scope) => (scope === "*" ? [] : [scope.slice(0, scope.indexOf(":"))])))]
+const resources = [
+  ...new Set(Scope.literals.flatMap((scope) => (scope === "*" ? [] : [scope.slice(0, scope.indexOf(":"))])))
+]
 
 const Input = Schema.Union(
   Schema.Struct({ scope: Scope }),

@@ -73,7 +73,10 @@ export const ingestSession = Effect.gen(function* () {
 
   const told = (path: string, cause: unknown) => {
     if (cause instanceof EgressRefused) {
-      return new ValidationError({ detail: `${path}: ${cause.message}`, errors: [new Issue({ path, message: cause.message })] })
+      return new ValidationError({
+        detail: `${path}: ${cause.message}`,
+        errors: [new Issue({ path, message: cause.message })]
+      })
     }
     return cause instanceof EgressFailed ? new UpstreamFailed({ detail: cause.message }) : undefined
   }

@@ -1,6 +1,6 @@
 import { Schema } from "effect"
 import { Issue, NotFound } from "../Errors.ts"
-import { AgentId, JobId, OrganizationId, A2pTaskId, UserId } from "../Ids.ts"
+import { A2pTaskId, AgentId, JobId, OrganizationId, UserId } from "../Ids.ts"
 import { TimestampText } from "../Json.ts"
 import { Principal } from "../Principal.ts"
 import { problem } from "../Problem.ts"
