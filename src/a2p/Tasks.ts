@@ -159,6 +159,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
             runs.fail(id, "the service failed; its log says how. Send it again, as a new message")
           )
         ),
+        Effect.interruptible,
         Effect.forkIn(process),
         Effect.asVoid
       )
@@ -258,8 +259,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
       const principal = yield* CurrentPrincipal
       if (message.taskId !== "") {
         if (push !== undefined) yield* configs.set(yield* existing(message.taskId), push.config, push.wire_version)
-        const sent = yield* continued(message, stored)
-        yield* sent.begun
+        const sent = yield* Effect.uninterruptible(Effect.tap(continued(message, stored), ({ begun }) => begun))
         return sent.task
       }
       const request_hash = digest(String(canonicalize(JSON.parse(JSON.stringify(stored)))))
@@ -267,7 +267,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
       yield* allowed(choice)
       const prepared = push && (yield* configs.prepare(principal.org_id, push.config, push.wire_version))
       const abandoned = prepared === undefined ? Effect.void : configs.abandon(prepared)
-      const sent = yield* Effect.gen(function* () {
+      const written = Effect.gen(function* () {
         // One after the other: of two that say the same, the second finds the first.
         yield* repo.lockOwner(principal)
         const before = yield* again(message, request_hash)
@@ -280,11 +280,15 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
         orDefect,
         Effect.tapErrorCause(() => abandoned)
       )
-      // The same message again: its task has the configuration that it came with first.
-      if (!sent.is_new) yield* abandoned
-      yield* sent.begun
-      yield* log.wake(sent.task.id)
-      return sent.task
+      return yield* Effect.gen(function* () {
+        const sent = yield* written
+        // The same message again: its task has the configuration that it came with first.
+        if (!sent.is_new) yield* abandoned
+        yield* sent.begun
+        yield* log.wake(sent.task.id)
+        return sent.task
+        // What is written begins, even when the caller hangs up in between.
+      }).pipe(Effect.uninterruptible)
     }, use)
 
     const get = Effect.fn("Tasks.get")(existing, use)
