@@ -12,42 +12,43 @@ const quoted = (text: string) => `"${text.replaceAll('"', "%22").replaceAll("\r"
 
 const encoder = new TextEncoder()
 
-const chunksOf = async function* (stream: ReadableStream<Uint8Array>) {
-  const reader = stream.getReader()
-  try {
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      yield value
-    }
-  } finally {
-    await reader.cancel()
-  }
-}
-
-/** Files as the body of a `multipart/form-data` request; the next is opened when the one before has been read. */
-export const formBody = (files: ReadonlyArray<FormFile>) => {
+/**
+ * Files as the body of a `multipart/form-data` request; the next is opened when the one before has been
+ * read.
+ * @param left is called when nobody reads the body any more, so that what is being opened can be given up
+ */
+export const formBody = (files: ReadonlyArray<FormFile>, left: () => void) => {
   const boundary = `part-${crypto.randomUUID()}`
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+
   const written = async function* () {
     for (const { field, name, open } of files) {
       const head = `content-disposition: form-data; name=${quoted(field)}; filename=${quoted(name)}`
       yield encoder.encode(`--${boundary}\r\n${head}\r\n\r\n`)
       const content = await open()
       if (content instanceof Uint8Array) yield content
-      else yield* chunksOf(content)
+      else {
+        reader = content.getReader()
+        for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) yield chunk.value
+      }
       yield encoder.encode("\r\n")
     }
     yield encoder.encode(`--${boundary}--\r\n`)
   }
+
   const chunks = written()
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
-      const { done, value } = await chunks.next()
-      if (done === true) controller.close()
-      else if (value.length > 0) controller.enqueue(value)
+      let next = await chunks.next()
+      // Who puts nothing in is not asked again.
+      while (next.done !== true && next.value.length === 0) next = await chunks.next()
+      if (next.done === true) controller.close()
+      else controller.enqueue(next.value)
     },
+    // A generator that waits cannot be told to return: what it waits for is ended instead.
     async cancel() {
-      await chunks.return()
+      left()
+      await reader?.cancel()
     }
   })
   return { content_type: `multipart/form-data; boundary=${boundary}`, body }

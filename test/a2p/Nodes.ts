@@ -25,6 +25,10 @@ export const node = (environment: Readonly<Record<string, string>> = {}) =>
       ...unlimited,
       ...environment
     })
-    const built = yield* Effect.orDie(Layer.build(Service.layer.pipe(Layer.provideMerge(settings))))
+    const built = yield* Layer.buildWithScope(Layer.provideMerge(Service.layer, settings), yield* Effect.scope).pipe(
+      // Of its own services alone: the test's are those of the other node.
+      Effect.mapInputContext(() => Context.empty()),
+      Effect.orDie
+    )
     return Context.get(built, RequestHandler)
   })

@@ -113,12 +113,12 @@ layer(TestServer.layer(), { excludeTestServices: true })("a task", (it) => {
       const { principal, api_key } = yield* somebody
       const owner = { ...target, api_key }
       const suite_id = yield* bareSuite(owner)
-      const files = [bytes(inputs, "input_events.jsonl"), bytes("png", "screenshots/0001.txt")]
+      const files = [bytes(inputs, "input_events.jsonl"), bytes("png", "screenshots/0001.txt"), bytes("", "empty.txt")]
       const input = { suite_id, description: "by an agent", metadata: { run: 7 } }
       const task = yield* sent(principal, asking("ingest_session", input, files))
       expect([stateOf(task), saidOf(task)]).toEqual(["TASK_STATE_COMPLETED", ""])
       const answer = answerOf(task)
-      expect(answer).toMatchObject({ status: "READY", format: "tracepipe.browser/v1", file_count: 2 })
+      expect(answer).toMatchObject({ status: "READY", format: "tracepipe.browser/v1", file_count: 3 })
       const { json } = yield* call(owner, "GET", `/v1/sessions/${answer["session_id"]}`)
       expect(json).toMatchObject({ suite_id, description: "by an agent", metadata: { run: 7 } })
       expect(JSON.stringify(task.history)).not.toContain(Buffer.from(inputs).toString("base64").slice(0, 40))

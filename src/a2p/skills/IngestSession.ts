@@ -104,7 +104,8 @@ export const ingestSession = Effect.gen(function* () {
             field: fieldOf(file.name, files.length === 1),
             name: file.name,
             open: () => open(file, at)
-          }))
+          })),
+          () => abort.abort()
         )
         const session = yield* uploads
           .create({
@@ -114,10 +115,7 @@ export const ingestSession = Effect.gen(function* () {
             headers: { "content-type": content_type, "idempotency-key": `a2p-${id}` },
             body
           })
-          .pipe(
-            Effect.mapError((error) => failure ?? error),
-            Effect.onExit(() => Effect.sync(() => abort.abort()))
-          )
+          .pipe(Effect.mapError((error) => failure ?? error))
         const { status, file_count, size_bytes } = session
         return { session_id: session.id, status, format: session.format, file_count, size_bytes }
       })
