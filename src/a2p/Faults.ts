@@ -9,8 +9,7 @@ const unwrapped = (error: unknown): unknown =>
 
 const malformed = ({ detail, errors = [] }: BadRequest | ValidationError) =>
   new RequestMalformedError({
-    message:
-      errors.length === 0 ? detail : `${detail}: ${errors.map((one) => `${one.path}: ${one.message}`).join("; ")}`,
+    message: detail,
     metadata: Object.fromEntries(errors.map(({ path, message }) => [path, message]))
   })
 

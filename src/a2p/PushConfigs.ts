@@ -28,7 +28,7 @@ export interface Prepared {
 
 const invalid = (path: string, message: string) =>
   new ValidationError({
-    detail: "the push notification configuration is not valid",
+    detail: `the push notification configuration is not valid: ${path}: ${message}`,
     errors: [new Issue({ path, message })]
   })
 

@@ -11,6 +11,8 @@ import {
 import { Effect, Runtime } from "effect"
 import * as A2p from "../../src/a2p/A2p.ts"
 import { agentCard } from "../../src/a2p/AgentCards.ts"
+import { Caller } from "../../src/a2p/Caller.ts"
+import { Forbidden } from "../../src/domain/Errors.ts"
 import { OrganizationId, UserId } from "../../src/domain/Ids.ts"
 import { Principal } from "../../src/domain/Principal.ts"
 import { describe } from "../../src/domain/Problem.ts"
@@ -31,7 +33,7 @@ const echo = [
 const textOf = ({ userMessage }: RequestContext) =>
   userMessage.parts.map(({ content }) => (content?.$case === "text" ? content.value : "")).join(" ")
 
-/** Test only: says what it is told, says nothing for `wait` until it is cancelled, and fails at `fail`. */
+/** Test only: says what it is told, and nothing for `wait` until it is cancelled. */
 class EchoExecutor implements AgentExecutor {
   private readonly waiting = new Map<string, () => void>()
 
@@ -49,7 +51,6 @@ class EchoExecutor implements AgentExecutor {
       })
     )
     const text = textOf(asked)
-    if (text === "fail") throw new Error("secret of the executor")
     if (text === "wait") await new Promise<void>((resolve) => this.waiting.set(taskId, resolve))
     else
       bus.publish(
@@ -92,12 +93,12 @@ const principal = Principal.make({
 
 /**
  * Test only: the bindings over the library's own handler and an executor of a few lines, on a port of
- * their own. `streams` counts those of the handler that are open.
+ * their own. `streams` counts those whose reader went away; the tasks `broken` and `forbidden` fail.
  */
 export const echoAgent = (environment: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
     const values = yield* Settings
-    const streams = { open: 0 }
+    const streams = { left: 0 }
     const library = new DefaultRequestHandler(
       agentCard(values, echo, { extended: false }),
       new InMemoryTaskStore(),
@@ -106,14 +107,19 @@ export const echoAgent = (environment: Readonly<Record<string, string>> = {}) =>
       new InMemoryPushNotificationStore(),
       undefined
     )
-    const counted = Object.assign(Object.create(library), {
-      resubscribe: async function* (...given: Parameters<typeof library.resubscribe>) {
-        streams.open += 1
-        try {
-          yield* library.resubscribe(...given)
-        } finally {
-          streams.open -= 1
+    const counted: DefaultRequestHandler = Object.assign(Object.create(library), {
+      getTask: async (...given: Parameters<typeof library.getTask>) => {
+        if (given[0].id === "broken") throw new Error("what nobody is to read")
+        if (given[0].id === "forbidden") throw new Forbidden({ detail: "not for you" })
+        return library.getTask(...given)
+      },
+      resubscribe: (...[params, context]: Parameters<typeof library.resubscribe>) => {
+        const { user } = context
+        const left = () => {
+          streams.left += 1
         }
+        if (user instanceof Caller) user.signal?.addEventListener("abort", left, { once: true })
+        return library.resubscribe(params, context)
       }
     })
     const protocol = yield* A2p.make(counted, echo)
