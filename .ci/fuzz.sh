@@ -6,27 +6,15 @@ cd "$(dirname "$0")/.."
 command -v schemathesis >/dev/null || { echo "fuzz: schemathesis is not installed (pip install schemathesis)" >&2; exit 2; }
 
 work=$(mktemp -d)
-bun=node_modules/.bin/bun
 server=
-: >"$work/log"
 stop() {
   if [ -n "$server" ]; then kill "$server" 2>/dev/null || true; wait "$server" 2>/dev/null || true; fi
   rm -rf "$work"
 }
 trap stop EXIT
 
-key=$("$bun" -e 'import { make } from "./src/identity/KeyFormat.ts"; console.log(make())')
-DATA_DIR="$work/data" PORT=0 LOG_FORMAT=json BOOTSTRAP_API_KEY="$key" \
-  RATE_LIMIT_REQUESTS_PER_MINUTE=off AUTH_BACKOFF_AFTER=off "$bun" src/main.ts serve >"$work/log" 2>&1 &
-server=$!
-address=
-for _ in $(seq 300); do
-  address=$(sed -n 's/.*listening on \(http:[^"]*\)".*/\1/p' "$work/log" | head -1)
-  if [ -n "$address" ]; then break; fi
-  kill -0 "$server" 2>/dev/null || break
-  sleep 0.1
-done
-if [ -z "$address" ]; then cat "$work/log" >&2; echo "fuzz: the service did not start" >&2; exit 1; fi
+. .ci/serve
+start_service "$work"
 
 # The same key for both schemes: two different credentials on one request are a 400 of their own.
 cat >"$work/schemathesis.toml" <<TOML

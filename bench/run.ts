@@ -4,6 +4,7 @@ import { accuracy } from "./Accuracy.ts"
 import { auth } from "./Auth.ts"
 import { coldStart } from "./ColdStart.ts"
 import { ingestSmall } from "./IngestSmall.ts"
+import { mcp } from "./Mcp.ts"
 import { pipeline } from "./Pipeline.ts"
 import { pipelineLatency } from "./PipelineLatency.ts"
 import { read } from "./Read.ts"
@@ -11,7 +12,7 @@ import { load, type Measured, machine, report } from "./support/Report.ts"
 import { upload } from "./Upload.ts"
 import { uploadRss } from "./UploadRss.ts"
 
-const benchmarks = [upload, uploadRss, ingestSmall, auth, coldStart, read, pipeline, pipelineLatency, accuracy]
+const benchmarks = [upload, uploadRss, ingestSmall, auth, coldStart, read, mcp, pipeline, pipelineLatency, accuracy]
 const results = new URL("results.json", import.meta.url)
 const table = new URL("RESULTS.md", import.meta.url)
 

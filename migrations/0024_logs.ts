@@ -48,7 +48,8 @@ export default {
         for ahead in 0..months loop
           begins := date_trunc('month', now() at time zone 'UTC') + ahead * interval '1 month';
           part := 'log_entries_' || to_char(begins, 'YYYY_MM');
-          continue when to_regclass(part) is not null;
+          continue when exists (select from pg_inherits
+            where inhparent = 'log_entries'::regclass and inhrelid = to_regclass(part));
           begin
             execute format('create table %I partition of log_entries for values from (%L) to (%L)', part,
               begins::text || ' 00:00:00+00', (begins + interval '1 month')::date::text || ' 00:00:00+00');

@@ -39,6 +39,8 @@ import { SigningKeys } from "./identity/SigningKeys.ts"
 import { Tokens } from "./identity/Tokens.ts"
 import { Users } from "./identity/Users.ts"
 import * as Jobs from "./jobs/Jobs.ts"
+import { mcp } from "./mcp/Mcp.ts"
+import { PlatformSurface } from "./mcp/platform/PlatformSurface.ts"
 import * as Cluster from "./platform/Cluster.ts"
 import * as Logging from "./platform/Logging.ts"
 import * as Platform from "./platform/Platform.ts"
@@ -106,11 +108,17 @@ const services = Layer.mergeAll(
   Discovery.Default,
   ExampleSearch.Default,
   Usage.Default,
-  Logs.Default
+  Logs.Default,
+  PlatformSurface.Default
 )
 
 /** What the service speaks beside its API. */
-const protocols = Layer.effect(Protocols, Effect.all([A2p.protocol]))
+const protocols = Layer.scoped(
+  Protocols,
+  Effect.gen(function* () {
+    return [yield* mcp(yield* PlatformSurface), yield* A2p.protocol]
+  })
+)
 
 /** Once it listens: tells the operator where, and begins what it does beside answering. */
 const listening = (first_key: string | undefined) =>

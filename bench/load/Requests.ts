@@ -8,8 +8,12 @@ export interface LoadOptions {
   readonly headers: Readonly<Record<string, string>>
   /** A file of API keys, one on each line, of which every request sends the next. */
   readonly keys_file?: string | undefined
-  /** An upload of this size to this suite; absent: a GET. */
+  /** An upload of this size to this suite. */
   readonly upload?: { readonly suite_id: string; readonly bytes: number }
+  /** A JSON text to post; absent, and no upload: a GET. */
+  readonly json?: string
+  /** Header fields of each client's own; as many as there are clients. */
+  readonly headers_of_clients?: ReadonlyArray<Readonly<Record<string, string>>>
   readonly clients: number
   readonly seconds: number
   readonly status: number
@@ -24,6 +28,11 @@ export interface LoadResult {
 const options: LoadOptions = JSON.parse(process.argv[2] ?? "{}")
 
 const request = () => {
+  if (options.json !== undefined) {
+    const body = new TextEncoder().encode(options.json)
+    const headers = { ...options.headers, "content-type": "application/json" }
+    return { method: "POST", headers, bytes: body.length, pieces: () => [body] }
+  }
   if (options.upload === undefined) return { method: "GET", headers: options.headers, bytes: 0, pieces: () => [] }
   const body = form(options.upload.suite_id, bundles.events(options.upload.bytes))
   const whole = Buffer.concat([...body.pieces()])
@@ -46,11 +55,15 @@ const took: Array<number> = []
 const started = performance.now()
 const until = started + options.seconds * 1000
 
-const client = async () => {
+const client = async (_: unknown, index: number) => {
   const connection = await connect(options.base_url)
+  const own = options.headers_of_clients?.[index]
   while (performance.now() < until) {
     const before = performance.now()
-    const answer = await connection.send(next())
+    const request = next()
+    const answer = await connection.send(
+      own === undefined ? request : { ...request, headers: { ...request.headers, ...own } }
+    )
     if (answer.status !== options.status) throw new Error(`answered ${answer.status}: ${answer.body}`)
     took.push(performance.now() - before)
   }

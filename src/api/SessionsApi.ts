@@ -43,6 +43,16 @@ const ContentQuery = Schema.Struct({
   path: Text(1, 1024).annotations({ description: "A path of the session's file list" })
 })
 
+/** Which sessions a list is of. */
+export const sessionFilters = {
+  suite_id: optional(SuiteId).annotations({ description: "Only of this suite" }),
+  user_id: optional(UserId).annotations({ description: "Only what this user uploaded" }),
+  format: optional(Format).annotations({ description: "Only of this format" }),
+  created_after: optional(TimestampText).annotations({ description: "Only what came after this moment" }),
+  created_before: optional(TimestampText).annotations({ description: "Only what came before this moment" }),
+  q: SearchText
+}
+
 const upload = `Uploads one recording, as \`multipart/form-data\` (the fields \`suite_id\`, \`description\`, \`metadata\`, \`format\` first, then the file parts in any order: \`input_events\`, \`network_traffic\`, \`screenshots\` as files or one zip, \`bundle\` as one archive, any other file) or as one raw body: a single file or an archive (zip, tar, tar.gz), gzip or zstd where wanted, with the fields as query parameters. Nothing is kept of an upload that is refused or cut off. Or makes a session of finished uploads (\`/v1/uploads\`) that an \`application/json\` body names, with no \`suite_id\` in the query: it is VALIDATING until its files were read, then READY, or REJECTED with \`status_reason\` and \`errors\` and without any object. The same \`Idempotency-Key\` with the same content answers the same session.`
 
 const timeline = `The recording's normalised events as JSON Lines, one \`TimelineEvent\` each, in the order of their time, made and sent as the files are read. Secrets are \`[redacted]\`. Should the recording turn out to be unreadable after the answer began, the last line is a note named \`tracepipe.error\` whose \`data\` is the problem; without such a line the timeline is whole.`
@@ -73,17 +83,7 @@ export class SessionsApi extends HttpApiGroup.make("sessions")
   .add(
     HttpApiEndpoint.get("list", "/v1/sessions")
       .annotate(OpenApi.Summary, "List sessions, newest first")
-      .setUrlParams(
-        Schema.Struct({
-          ...pageFields,
-          suite_id: optional(SuiteId).annotations({ description: "Only of this suite" }),
-          user_id: optional(UserId).annotations({ description: "Only what this user uploaded" }),
-          format: optional(Format).annotations({ description: "Only of this format" }),
-          created_after: optional(TimestampText).annotations({ description: "Only what came after this moment" }),
-          created_before: optional(TimestampText).annotations({ description: "Only what came before this moment" }),
-          q: SearchText
-        })
-      )
+      .setUrlParams(Schema.Struct({ ...pageFields, ...sessionFilters }))
       .addSuccess(SessionPage)
       .annotate(RequiredScope, "sessions:read")
   )

@@ -15,55 +15,50 @@ import * as Rows from "../platform/Rows.ts"
 const PositionedServer = Keyset.Positioned(FoundServer.fields)
 const PositionedCapability = Keyset.Positioned(FoundCapability.fields)
 
-const isBlank = (text: string | undefined): text is undefined => text === undefined || text.trim() === ""
+const isWanted = (text: string | undefined): text is string => text !== undefined && text.trim() !== ""
 
 /** Servers and capabilities as they are found; `search` and `names` are made by the database of what is in the row. */
 export class DiscoveryRepo extends Effect.Service<DiscoveryRepo>()("capability/DiscoveryRepo", {
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const on = sql`c.enabled and c.gone_at is null`
-    const live = sql`s.deleted_at is null`
+    const on = sql`enabled and gone_at is null`
 
-    const conditions = (all: ReadonlyArray<Ranking.Ranked | undefined>) =>
-      all.flatMap((one) => (one === undefined ? [] : [one.matches]))
-
-    /** The mean of what was searched for. */
-    const scoreOf = (all: ReadonlyArray<Ranking.Ranked | undefined>): Statement.Fragment => {
-      const scores = all.flatMap((one) => (one === undefined ? [] : [one.score]))
-      const [first, ...rest] = scores
-      if (first === undefined) return sql`0`
-      return sql`(${rest.reduce((sum, one) => sql`${sum} + ${one}`, first)}) / ${scores.length}`
+    /** What every search found, with the mean of the scores. */
+    const together = (searches: ReadonlyArray<Statement.Fragment>) => {
+      const alias = (at: number) => sql(`found_${at}`)
+      const [first, ...others] = searches
+      const joins = others.reduce(
+        (joins, search, at) => sql`${joins} join (${search}) ${alias(at + 1)} using (id)`,
+        sql`(${first ?? sql``}) ${alias(0)}`
+      )
+      const sum = others.reduce((sum, _, at) => sql`${sum} + ${alias(at + 1)}.score`, sql`${alias(0)}.score`)
+      return sql`select id, ${Ranking.position_at(sql, sql`(${sum}) / ${searches.length}::float8`)} from ${joins}`
     }
 
-    /** The best capability of a server by a name. */
-    const offering = (name: string): Ranking.Ranked => {
-      const named = Ranking.byName(sql, sql`c.names`, name)
-      const these = sql`capabilities c where c.org_id = s.org_id and c.server_id = s.id and ${on} and ${named.matches}`
-      return {
-        matches: sql`exists (select from ${these})`,
-        score: sql`(select max(${named.score}) from ${these})`
-      }
-    }
+    const page = (found: Statement.Fragment, keyset: Position | undefined, limit: number) =>
+      sql`with found as (${found}), page as (
+        select * from found where ${Ranking.after(sql, keyset)} order by position_at desc, id desc limit ${limit + 1})`
 
     const servers = (org_id: OrganizationId, query: DiscoverServers, keyset: Position | undefined) => {
       const { q, capability, tag, environment, limit } = query
-      const ranked = [
-        isBlank(q) ? undefined : Ranking.byWords(sql, { search: sql`s.search`, names: sql`s.names` }, q),
-        isBlank(capability) ? undefined : offering(capability)
-      ]
-      const wanted = [
-        sql`s.org_id = ${org_id} and ${live}`,
-        ...(tag === undefined ? [] : [sql`s.tags @> array[${tag}]::text[]`]),
-        ...(environment === undefined ? [] : [sql`s.environment = ${environment}`]),
-        ...conditions(ranked)
+      const within = sql.and([
+        sql`org_id = ${org_id} and deleted_at is null`,
+        ...(tag === undefined ? [] : [sql`tags @> array[${tag}]::text[]`]),
+        ...(environment === undefined ? [] : [sql`environment = ${environment}`])
+      ])
+      const searched = { table: "mcp_servers", within, names: true } as const
+      const offered = { table: "capabilities", within: sql`org_id = ${org_id} and ${on}`, names: true } as const
+      const offering = (name: string) =>
+        sql`select c.server_id as id, max(named.score) as score
+          from (${Ranking.byName(sql, offered, name)}) named join capabilities c using (id)
+          where c.server_id in (select id from mcp_servers where ${within}) group by c.server_id`
+      const searches = [
+        ...(isWanted(q) ? [Ranking.byWords(sql, searched, q)] : []),
+        ...(isWanted(capability) ? [offering(capability)] : [])
       ]
       return Rows.all(
         PositionedServer,
-        sql`with found as (
-            select s.id, ${Ranking.position_at(sql, scoreOf(ranked))} from mcp_servers s where ${sql.and(wanted)}
-          ), page as (
-            select * from found where ${Ranking.after(sql, keyset)} order by position_at desc, id desc limit ${limit + 1}
-          )
+        sql`${page(together(searches.length === 0 ? [Ranking.unranked(sql, searched)] : searches), keyset, limit)}
           select s.id, s.name, s.description, s.transport, s.status, s.url, s.environment, s.tags, s.version,
             (select count(*) from capabilities c where c.org_id = s.org_id and c.server_id = s.id and ${on}) as capability_count,
             ${Ranking.score(sql)}, position_at
@@ -73,25 +68,20 @@ export class DiscoveryRepo extends Effect.Service<DiscoveryRepo>()("capability/D
 
     const capabilities = (org_id: OrganizationId, query: DiscoverCapabilities, keyset: Position | undefined) => {
       const { q, name, kind, schema, limit } = query
-      const ranked = [
-        isBlank(q) ? undefined : Ranking.byWords(sql, { search: sql`c.search`, names: sql`c.names` }, q),
-        isBlank(name) ? undefined : Ranking.byName(sql, sql`c.names`, name)
-      ]
-      const wanted = [
-        sql`c.org_id = ${org_id} and ${on} and ${live}`,
-        ...(kind === undefined ? [] : [sql`c.kind = ${kind}`]),
-        ...(schema === undefined ? [] : [sql`c.properties @> ${[...schema]}::text[]`]),
-        ...conditions(ranked)
+      const within = sql.and([
+        sql`org_id = ${org_id} and ${on}`,
+        sql`server_id in (select id from mcp_servers where org_id = ${org_id} and deleted_at is null)`,
+        ...(kind === undefined ? [] : [sql`kind = ${kind}`]),
+        ...(schema === undefined ? [] : [sql`properties @> ${[...schema]}::text[]`])
+      ])
+      const searched = { table: "capabilities", within, names: true } as const
+      const searches = [
+        ...(isWanted(q) ? [Ranking.byWords(sql, searched, q)] : []),
+        ...(isWanted(name) ? [Ranking.byName(sql, searched, name)] : [])
       ]
       return Rows.all(
         PositionedCapability,
-        sql`with found as (
-            select c.id, ${Ranking.position_at(sql, scoreOf(ranked))}
-            from capabilities c join mcp_servers s on s.org_id = c.org_id and s.id = c.server_id
-            where ${sql.and(wanted)}
-          ), page as (
-            select * from found where ${Ranking.after(sql, keyset)} order by position_at desc, id desc limit ${limit + 1}
-          )
+        sql`${page(together(searches.length === 0 ? [Ranking.unranked(sql, searched)] : searches), keyset, limit)}
           select c.id, json_build_object('id', s.id, 'name', s.name, 'transport', s.transport, 'status', s.status,
               'url', s.url) as server, c.kind, c.name, c.title, c.description, c.input_schema, c.output_schema,
             c.annotations, ${Ranking.score(sql)}, position_at

@@ -9,6 +9,7 @@ import {
   toolNotFound,
   type UpdateTool
 } from "../domain/capability/Tool.ts"
+import { NotFound } from "../domain/Errors.ts"
 import { CapabilityId, type McpServerId } from "../domain/Ids.ts"
 import { all, CurrentPrincipal, scope, unrestricted, withPolicy } from "../domain/Principal.ts"
 import { Audit } from "../identity/Audit.ts"
@@ -80,6 +81,15 @@ export class Tools extends Effect.Service<Tools>()("capability/Tools", {
       return yield* existing(yield* within(server_id, "find"), id)
     }, read)
 
+    /** A tool by its id alone, with the server that it is of. */
+    const find = Effect.fn("Tools.find")(function* (id: CapabilityId) {
+      const { org_id } = yield* CurrentPrincipal
+      const tool = yield* repo.findAnywhere(org_id, id)
+      const server = tool && (yield* servers.find(org_id, tool.server_id))
+      if (tool === undefined || server === undefined) return yield* new NotFound({ detail: `there is no tool ${id}` })
+      return { tool, server }
+    }, read)
+
     const update = Effect.fn("Tools.update")(function* (server_id: McpServerId, id: CapabilityId, change: UpdateTool) {
       return yield* Effect.gen(function* () {
         const server = yield* within(server_id, "lock")
@@ -103,6 +113,6 @@ export class Tools extends Effect.Service<Tools>()("capability/Tools", {
       }).pipe(sql.withTransaction, orDefect)
     }, write)
 
-    return { create, list, capabilities, get, update, delete: remove } as const
+    return { create, list, capabilities, get, find, update, delete: remove } as const
   })
 }) {}

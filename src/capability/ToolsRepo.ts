@@ -74,6 +74,13 @@ export class ToolsRepo extends Effect.Service<ToolsRepo>()("capability/ToolsRepo
     const find = (server: OfServer, tool_id: CapabilityId) =>
       Rows.first(Tool, sql`select ${columns} from capabilities where ${tools(server)} and id = ${tool_id}`)
 
+    /** A tool of any server, deleted ones too. */
+    const findAnywhere = (org_id: OrganizationId, id: CapabilityId) =>
+      Rows.first(
+        Tool,
+        sql`select ${columns} from capabilities where org_id = ${org_id} and kind = 'tool' and id = ${id}`
+      )
+
     /** Inserts and updates tools that are described by hand; what a person describes is approved by that. */
     const save = (server: OfServer, rows: ReadonlyArray<ToolRow>) => {
       const values = rows.map((tool) => ({ ...tool, definition_hash: definitionHash(tool) }))
@@ -100,6 +107,6 @@ export class ToolsRepo extends Effect.Service<ToolsRepo>()("capability/ToolsRepo
     const remove = (server: OfServer, ids: ReadonlyArray<CapabilityId>) =>
       orDefect(Effect.asVoid(sql`delete from capabilities where ${tools(server)} and ${sql.in("id", ids)}`))
 
-    return { list, capabilities, all, find, save, remove } as const
+    return { list, capabilities, all, find, findAnywhere, save, remove } as const
   })
 }) {}

@@ -3,10 +3,12 @@ import { Effect, type Layer } from "effect"
 import type { ConfigurationInvalid, Settings } from "../platform/Settings.ts"
 import { agentsCommand } from "./AgentsCommand.ts"
 import { auditCommand } from "./AuditCommand.ts"
+import { connectCommand } from "./ConnectCommand.ts"
 import { demoCommand } from "./DemoCommand.ts"
 import { doctorCommand } from "./DoctorCommand.ts"
 import { healthCommand } from "./HealthCommand.ts"
 import { keysCommand } from "./KeysCommand.ts"
+import { mcpCommand } from "./McpCommand.ts"
 import { migrateCommand } from "./MigrateCommand.ts"
 import { oneShot } from "./OneShot.ts"
 import { quotasCommand } from "./QuotasCommand.ts"
@@ -37,6 +39,8 @@ export const run = <E>({ serve, environment, version }: Program<E>) => {
       oneShot(uploadCommand),
       oneShot(uploadsCommand).pipe(Command.provide(environment())),
       oneShot(suitesCommand),
+      oneShot(mcpCommand),
+      oneShot(connectCommand),
       oneShot(auditCommand),
       oneShot(demoCommand),
       oneShot(keysCommand(environment())),

@@ -28,22 +28,22 @@ export class ExampleSearchRepo extends Effect.Service<ExampleSearchRepo>()("exam
 
     const find = (tenant: Tenant, query: FindExamples, keyset: Position | undefined) => {
       const { suite_id, action, tool, q, limit } = query
-      const ranked = q === undefined || q.trim() === "" ? undefined : Ranking.byWords(sql, { search: sql`search` }, q)
       const wanted = sql.and([
         visible(tenant),
         sql`status = 'COMPLETED' and review is distinct from 'rejected'`,
         ...(suite_id === undefined ? [] : [sql`suite_id = ${suite_id}`]),
         ...(action === undefined ? [] : [named("action", action)]),
-        ...(tool === undefined ? [] : [named("tool", tool)]),
-        ...(ranked === undefined ? [] : [ranked.matches])
+        ...(tool === undefined ? [] : [named("tool", tool)])
       ])
+      const searched = { table: "examples", within: wanted }
+      const fitting =
+        q === undefined || q.trim() === "" ? Ranking.unranked(sql, searched) : Ranking.byWords(sql, searched, q)
       return Rows.all(
         Positioned,
-        sql`with found as (
-            select id, ${Ranking.position_at(sql, ranked?.score ?? sql`0`)} from examples
-            where ${wanted} and not exists (
-              -- Of those that say the same, the first that fits.
-              select from examples o where ${wanted} and o.content_hash = examples.content_hash and o.id < examples.id)
+        // Of those that say the same, the first that fits: what they say they score by.
+        sql`with fitting as (${fitting}), found as (
+            select distinct on (coalesce(e.content_hash, id::text)) id, ${Ranking.position_at(sql, sql`score`)}
+            from fitting join examples e using (id) order by coalesce(e.content_hash, id::text), id
           ), page as (
             select * from found where ${Ranking.after(sql, keyset)} order by position_at desc, id desc limit ${limit + 1}
           )

@@ -9,13 +9,14 @@ import {
   Unauthorized,
   Unavailable
 } from "../domain/Errors.ts"
+import { short } from "../domain/Issues.ts"
 import { describe } from "../domain/Problem.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { RangeNotSatisfiable } from "../domain/session/Session.ts"
 import { TusVersion } from "../domain/session/Upload.ts"
 import { isConnectionFailure } from "../platform/SqlFailure.ts"
 import { TUS_VERSION } from "../session/TusHeaders.ts"
-import { decodeFailure, short } from "./DecodeFailure.ts"
+import { decodeFailure } from "./DecodeFailure.ts"
 import { allowedMethods } from "./Operations.ts"
 
 const isDecodable = (path: string): boolean => {
@@ -64,7 +65,7 @@ const presents = ["authorization", "x-api-key", "api-key", "api_key", "mcp_clien
 
 /** Which protected resource a path belongs to, as its metadata is named (RFC 9728). */
 const metadataOf = (path: string) => {
-  if (path === "/mcp") return "/mcp"
+  if (path === "/mcp" || path === "/mcp/") return "/mcp"
   return path.startsWith("/bridge/") ? "/bridge/mcp" : ""
 }
 

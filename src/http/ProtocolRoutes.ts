@@ -6,6 +6,7 @@ import { RequestInfo } from "../domain/RequestInfo.ts"
 import { Admission, type Arriving } from "../identity/Admission.ts"
 import { Refusals } from "../identity/Refusals.ts"
 import { addressFor } from "../identity/ServiceAddress.ts"
+import { bareRuntime } from "../platform/BareRuntime.ts"
 import { Id } from "../platform/Id.ts"
 import { type Protocol, Protocols } from "../platform/Protocols.ts"
 import { Settings } from "../platform/Settings.ts"
@@ -50,7 +51,7 @@ export const protocolRoutes = Effect.gen(function* () {
   const lifecycle = yield* Lifecycle
   const refusals = yield* Refusals
   const id = yield* Id
-  const runtime = yield* Effect.runtime<never>()
+  const runtime = yield* bareRuntime
   const addressOf = clientAddress(limits.trusted_proxies)
   const fixed = { ...safetyHeaders(settings), "content-security-policy": noPage }
 

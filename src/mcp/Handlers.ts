@@ -65,9 +65,14 @@ export const handlers = ({ surface, runtime, thrown }: Options) => {
       return { resources: copy(items), ...(nextCursor === undefined ? {} : { nextCursor }) }
     },
     listTemplates: () => ({ resourceTemplates: copy(surface.templates) }),
-    readResource: async (uri: string, handled: Handled) => ({
-      contents: [await run(surface.readResource(uri), handled)]
-    }),
+    readResource: async (uri: string, handled: Handled) => {
+      // The protocol wants the refused address in the error.
+      const read = Effect.mapError(surface.readResource(uri), (refused) => ({
+        ...refused,
+        data: { ...refused.data, uri }
+      }))
+      return { contents: [await run(read, handled)] }
+    },
     listPrompts: () => ({
       prompts: surface.prompts.map((prompt) => ({ ...prompt, arguments: copy(prompt.arguments) }))
     }),

@@ -1,5 +1,6 @@
 import { Duration, Effect, Runtime, Schedule } from "effect"
 import { publicUrl } from "../identity/ServiceAddress.ts"
+import { bareRuntime } from "../platform/BareRuntime.ts"
 import type { Protocol } from "../platform/Protocols.ts"
 import { Settings } from "../platform/Settings.ts"
 import { Metrics } from "../telemetry/Metrics.ts"
@@ -15,7 +16,7 @@ export const mcp = (surface: Surface) =>
   Effect.gen(function* () {
     const settings = yield* Settings
     const metrics = yield* Metrics
-    const runtime = yield* Effect.runtime<never>()
+    const runtime = yield* bareRuntime
     const { session_ttl, ...limits } = settings.mcp
     const session_ttl_ms = Duration.toMillis(session_ttl)
     const transport = yield* Effect.acquireRelease(

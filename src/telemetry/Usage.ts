@@ -5,11 +5,13 @@ import type { UsageGrouping, UsageQuery, UsageReport } from "../domain/telemetry
 import { UsageRepo } from "./UsageRepo.ts"
 
 const maxGroups = 366
+/** A time that begins within a day or hour touches one more than it is long. */
+const maxLength = maxGroups - 1
 
 const spans = (group_by: UsageGrouping) =>
   group_by === "hour"
-    ? { usual: Duration.days(7), longest: Duration.hours(maxGroups) }
-    : { usual: Duration.days(31), longest: Duration.days(maxGroups) }
+    ? { usual: Duration.days(7), longest: Duration.hours(maxLength) }
+    : { usual: Duration.days(31), longest: Duration.days(maxLength) }
 
 const invalid = (message: string) =>
   new ValidationError({ detail: `from ${message}`, errors: [new Issue({ path: "from", message })] })
@@ -34,9 +36,7 @@ export class Usage extends Effect.Service<Usage>()("telemetry/Usage", {
           return yield* invalid(`must lie ${Duration.format(longest)} before to at most, by ${group_by}`)
         }
         const range = { from: DateTime.toDate(from), to: DateTime.toDate(to) }
-        // A period that is not cut at its begin touches one group more.
-        const rows = yield* repo.read(principal, group_by, range, maxGroups + 1)
-        const [totals, ...rest] = rows
+        const [totals, ...rest] = yield* repo.read(principal, group_by, range, maxGroups + 1)
         if (totals === undefined) return yield* Effect.dieMessage("there is always a total")
         const groups = rest.slice(0, maxGroups).map(({ is_total: _is_total, ...group }) => group)
         const { is_total: _is_total, key: _key, name: _name, ...total } = totals

@@ -49,7 +49,7 @@ export class UsageRepo extends Effect.Service<UsageRepo>()("telemetry/UsageRepo"
       }
     }
 
-    /** The groups, `limit` at most, and the total of all. */
+    /** The total of all, and then the groups, `limit` at most. */
     const read = ({ org_id, suite_ids }: Tenant, group_by: UsageGrouping, { from, to }: Range, limit: number) => {
       const visible = suite_ids === null ? sql`true` : sql.in("r.suite_id", suite_ids)
       const within = sql`r.org_id = ${org_id} and r.created_at >= ${from} and r.created_at < ${to} and ${visible}`

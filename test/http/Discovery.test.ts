@@ -92,6 +92,7 @@ layer(TestServer.layer())("discovery", (it) => {
       expect(tickets[0]).toBe("create_issue")
       expect(tickets.toSorted()).toEqual(["closeIssue", "create_issue", "list_issues"])
       expect(yield* found({ q: "markdown" })).toEqual(["create_issue"])
+      expect((yield* found({ q: "please send a message to somebody about the delay" }))[0]).toBe("send_mail")
       expect(yield* found({ q: "repository" })).toEqual(["list_issues", "create_issue"])
       const about = yield* found({ q: "issues" })
       expect(about.toSorted()).toEqual(["closeIssue", "create_issue", "list_issues", "search_mail"])

@@ -46,7 +46,10 @@ export type ExportSplit = typeof ExportSplit.Type
 const Seq = Schema.Int.pipe(Schema.between(0, Number.MAX_SAFE_INTEGER))
 
 /** A part of a session's timeline, both ends inclusive. */
-export const SeqRange = Schema.Struct({ from_seq: Seq, to_seq: Seq })
+export const SeqRange = Schema.Struct({
+  from_seq: Seq.annotations({ description: "`seq` of the first event" }),
+  to_seq: Seq.annotations({ description: "`seq` of the last event" })
+})
   .pipe(
     Schema.filter(({ from_seq, to_seq }) => from_seq <= to_seq, {
       message: () => "from_seq must not be above to_seq",

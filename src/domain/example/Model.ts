@@ -8,6 +8,9 @@ export const Provider = Schema.Literal("OPENAI", "ANTHROPIC", "GOOGLE", "AZURE",
   identifier: "Provider"
 })
 
+/** The model that ships with the product, needs no provider and costs nothing: `BUILTIN/lexical`. */
+export const lexicalModelId = ModelId.make("01980000-0000-7000-8000-000000000001")
+
 const fields = {
   provider: Schema.Literal("OPENAI", "ANTHROPIC", "GOOGLE", "AZURE", "CUSTOM"),
   name: Text(1, 200),

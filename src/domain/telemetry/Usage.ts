@@ -15,7 +15,7 @@ export const UsageQuery = Schema.Struct({
   }),
   from: optional(TimestampText).annotations({
     description:
-      "From this moment on; without it, 31 days before `to`, by hour 7 days. At most 366 days, by hour 366 hours."
+      "From this moment on; without it, 31 days before `to`, by hour 7 days. At most 365 days, by hour 365 hours."
   }),
   to: optional(TimestampText).annotations({ description: "Before this moment; without it, until now" })
 })

@@ -19,7 +19,10 @@ const readAtMost = async (stream: ReadableStream<Uint8Array>, limit: number): Pr
   const reader = stream.getReader()
   for (let next = await reader.read(); !next.done; next = await reader.read()) {
     size += next.value.byteLength
-    if (size > limit) return undefined
+    if (size > limit) {
+      await reader.cancel()
+      return undefined
+    }
     chunks.push(next.value)
   }
   return new TextDecoder().decode(Buffer.concat(chunks))

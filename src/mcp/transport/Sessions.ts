@@ -1,15 +1,12 @@
 import { randomBytes } from "node:crypto"
 import type { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import { WebStandardStreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/webStandardStreamableHttp.js"
-import {
-  CancelledNotificationSchema,
-  isInitializeRequest,
-  isJSONRPCRequest,
-  type RequestId
-} from "@modelcontextprotocol/sdk/types.js"
+import { isInitializeRequest, type RequestId } from "@modelcontextprotocol/sdk/types.js"
+import { Predicate } from "effect"
 import { type Caller, callerInfo, principalName } from "./Caller.ts"
 import { eventLog } from "./EventLog.ts"
 import { refusal } from "./Messages.ts"
+import { watched } from "./Watched.ts"
 
 interface SessionLimits {
   /** Idle milliseconds after which a session ends. */
@@ -48,8 +45,13 @@ const listOf = (message: unknown): ReadonlyArray<unknown> => (Array.isArray(mess
 /** Streams kept for clients that were cut off, all sessions together and each. */
 const eventBytes = { total: 64 * 1024 ** 2, session: 1024 ** 2 }
 
+/** After which clients that were cut off are told to come back. */
+const retryMs = 1000
+
 const unknown = () =>
   refusal(404, -32001, "Session not found: it ended, or was never yours; begin a new one with initialize")
+
+const isRequestId = (id: unknown): id is RequestId => typeof id === "string" || typeof id === "number"
 
 const isInitialize = (message: unknown): boolean => listOf(message).some((one) => isInitializeRequest(one))
 
@@ -104,36 +106,40 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
       "retry-after": "60"
     })
 
-  /** Notes which requests a message begins, and which it gives up. */
-  const noted = ({ running }: Session, message: unknown) => {
+  /**
+   * Notes which requests a message begins, and which it gives up; answers those that it begins. What is no
+   * message is refused by the transport.
+   */
+  const noted = ({ running }: Session, message: unknown): ReadonlyArray<RequestId> => {
+    const begun: Array<RequestId> = []
     for (const one of listOf(message)) {
-      if (isJSONRPCRequest(one)) running.add(one.id)
-      const given = CancelledNotificationSchema.safeParse(one)
-      if (given.success && given.data.params.requestId !== undefined) running.delete(given.data.params.requestId)
+      if (!Predicate.hasProperty(one, "method")) continue
+      if (Predicate.hasProperty(one, "id") && isRequestId(one.id) && !running.has(one.id)) {
+        running.add(one.id)
+        begun.push(one.id)
+      }
+      if (one.method !== "notifications/cancelled" || !Predicate.hasProperty(one, "params")) continue
+      if (Predicate.hasProperty(one.params, "requestId") && isRequestId(one.params.requestId))
+        running.delete(one.params.requestId)
     }
+    return begun
   }
 
   const answered = async (session: Session, request: Request, caller: Caller, message: unknown) => {
     seen(session)
-    noted(session, message)
+    const begun = noted(session, message)
     const response = await session.transport.handleRequest(request, {
       authInfo: callerInfo(caller),
       ...(message === undefined ? {} : { parsedBody: message })
     })
-    if (request.method === "GET" && response.ok) {
-      session.streams += 1
-      request.signal.addEventListener(
-        "abort",
-        () => {
-          session.streams -= 1
-          seen(session)
-        },
-        { once: true }
-      )
-    }
     // What is refused as a whole runs nothing.
-    if (request.method === "POST" && !response.ok) session.running.clear()
-    return response
+    if (!response.ok) for (const id of begun) session.running.delete(id)
+    if (request.method !== "GET" || !response.ok) return response
+    session.streams += 1
+    return watched(response, request, () => {
+      session.streams -= 1
+      seen(session)
+    })
   }
 
   const begin = async (request: Request, caller: Caller, message: unknown): Promise<Response> => {
@@ -145,6 +151,7 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
     const transport = new WebStandardStreamableHTTPServerTransport({
       sessionIdGenerator: () => id,
       eventStore: events,
+      retryInterval: retryMs,
       onsessionclosed: () => forget(session)
     })
     const session: Session = {
@@ -163,11 +170,12 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
       if ("id" in sent && !("method" in sent) && sent.id !== undefined && session.running.delete(sent.id)) seen(session)
       return send(sent, options)
     }
-    await server.connect(transport)
+    // Before anything is waited for: others that begin meanwhile count this one.
     sessions.set(id, session)
     counted(sessions.size)
     const mine = owned.get(owner) ?? new Set()
     owned.set(owner, mine.add(session))
+    await server.connect(transport)
     const response = await answered(session, request, caller, message)
     if (!response.ok) await end(session)
     return response

@@ -1,6 +1,6 @@
-import { isLegacyRequest } from "@modelcontextprotocol/server"
+import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server"
 import type { Caller } from "./Caller.ts"
-import { readMessage } from "./Messages.ts"
+import { readMessage, refusal } from "./Messages.ts"
 import { makeSessions, type SessionsOptions } from "./Sessions.ts"
 import { makeStateless, type ServeStateless } from "./Stateless.ts"
 
@@ -20,6 +20,8 @@ export const makeTransport = ({ max_request_bytes, statelessServer, ...options }
 
   const handle = async (request: Request, caller: Caller): Promise<Response> => {
     if (request.method !== "POST") return sessions.handle(request, caller, undefined)
+    if (!isJsonContentType(request.headers.get("content-type")))
+      return refusal(415, -32000, "Unsupported Media Type: Content-Type must be application/json")
     const body = await readMessage(request, max_request_bytes)
     if ("refused" in body) return body.refused
     return (await isLegacyRequest(request, body.json))

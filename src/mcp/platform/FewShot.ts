@@ -1,0 +1,153 @@
+import { Effect, ParseResult, Schema } from "effect"
+import { Suites } from "../../capability/Suites.ts"
+import { BadRequest, NotFound } from "../../domain/Errors.ts"
+import type { FoundExample } from "../../domain/example/FoundExample.ts"
+import type { Message } from "../../domain/example/Message.ts"
+import { SuiteId } from "../../domain/Ids.ts"
+import { issuesOf, issuesText } from "../../domain/Issues.ts"
+import { Text } from "../../domain/Json.ts"
+import { ExampleSearch } from "../../example/ExampleSearch.ts"
+import { Examples } from "../../example/Examples.ts"
+import type { PromptAnswer, PromptDescription } from "../Surface.ts"
+import { cutText } from "./Cut.ts"
+import { messageWindow } from "./MessageWindow.ts"
+import { objectSchema } from "./SchemaText.ts"
+
+type PromptMessage = PromptAnswer["messages"][number]
+
+/** Of the examples that show the action, so many are looked at for the best. */
+const lookedAt = 100
+const exampleChars = 12_000
+const textChars = 3000
+
+const optional = <A, I>(schema: Schema.Schema<A, I>) => Schema.optionalWith(schema, { exact: true })
+
+/** Prompts' arguments are texts. */
+const Arguments = Schema.Struct({
+  action: Text(1, 200).annotations({ description: "What is to be shown: an action of a suite, by its name or id" }),
+  suite: optional(Text(1, 200)).annotations({ description: "Only of this suite, by its name or id" }),
+  k: Schema.optionalWith(
+    Schema.String.pipe(
+      Schema.filter((text) => /^([1-9]|10)$/.test(text), { message: () => "must be a whole number from 1 to 10" }),
+      Schema.compose(Schema.NumberFromString)
+    ),
+    { default: () => 3 }
+  ).annotations({ description: "How many examples, 1 to 10; 3 otherwise" }),
+  task: optional(Text(0, 20_000)).annotations({ description: "What is to be done after these examples" })
+})
+type Arguments = typeof Arguments.Type
+
+const decode = Schema.decodeUnknown(Arguments, { errors: "all", onExcessProperty: "error" })
+const { properties, required } = objectSchema(Arguments)
+
+export const fewShot: PromptDescription = {
+  name: "few_shot",
+  title: "Examples of an action",
+  description: "Shows how an action of an application is done with tools, by the best recorded examples of it",
+  arguments: Object.entries(Object(properties)).map(([name, schema]) => ({
+    name,
+    description: String(Object(schema).description),
+    required: Array.isArray(required) && required.includes(name)
+  }))
+}
+
+const said = (role: PromptMessage["role"], text: string): PromptMessage => ({
+  role,
+  content: { type: "text", text: cutText(text, textChars) }
+})
+
+const call = (name: string, json: string) => `Call of the tool ${name}:\n\`\`\`json\n${json}\n\`\`\``
+
+/** A message in the roles that prompts have; tools' results are said by who is not the assistant. */
+const rendered = (message: Message): PromptMessage => {
+  switch (message.role) {
+    case "system":
+      return said("user", `The setting: ${message.content}`)
+    case "user":
+      return said("user", message.content)
+    case "tool":
+      return said("user", `Result of the call:\n${message.content}`)
+    case "assistant": {
+      const calls = (message.tool_calls ?? []).map(({ function: { name, arguments: json } }) => call(name, json))
+      return said("assistant", [...(message.content === null ? [] : [message.content]), ...calls].join("\n\n"))
+    }
+  }
+}
+
+const title = ({ title, confidence }: FoundExample, at: number, of: number) => {
+  const sure = confidence === null ? "" : `, confidence ${confidence}`
+  return said("user", `Example ${at} of ${of}${sure}${title === "" ? "" : `: ${title}`}`)
+}
+
+const best = (found: ReadonlyArray<FoundExample>, k: number) =>
+  found.toSorted((one, other) => (other.confidence ?? 0) - (one.confidence ?? 0)).slice(0, k)
+
+const asked = (action: string, task: string | undefined) =>
+  task === undefined || task.trim() === ""
+    ? `These were examples of how ${action} is done. Do it in the same way when it is asked for.`
+    : `Now do this in the same way:\n${task}`
+
+const none = (action: string, task: string | undefined): PromptAnswer => ({
+  description: `There are no examples of ${action} yet`,
+  messages: [
+    said(
+      "user",
+      `There are no examples of ${JSON.stringify(action)} yet. Check its name: list_suites and get_suite show the actions there are. To make an example, call list_sessions for a READY session in which it was done, then create_example with its id.`
+    ),
+    ...(task === undefined || task.trim() === "" ? [] : [said("user", `The task was:\n${task}`)])
+  ]
+})
+
+const isSuiteId = Schema.is(SuiteId)
+
+const wrong = (error: ParseResult.ParseError) => {
+  const errors = issuesOf(ParseResult.ArrayFormatter.formatErrorSync(error), "the arguments")
+  return new BadRequest({ detail: issuesText(errors), errors })
+}
+
+/** The prompt that shows examples of an action: the surest first, then the task. */
+export const makeFewShot = Effect.gen(function* () {
+  const suites = yield* Suites
+  const search = yield* ExampleSearch
+  const examples = yield* Examples
+
+  const suiteOf = (suite: string) =>
+    Effect.gen(function* () {
+      if (isSuiteId(suite)) return suite
+      const { items } = yield* suites.list({ q: suite, limit: 100 })
+      const found = items.find(({ name }) => name === suite)
+      if (found !== undefined) return found.id
+      return yield* new NotFound({
+        detail: `there is no suite ${JSON.stringify(suite)}: call list_suites for the names`
+      })
+    })
+
+  /** What an example says; nothing of one that was deleted, or is made anew, since it was found. */
+  const conversation = ({ id }: FoundExample) =>
+    examples.messages(id).pipe(
+      Effect.flatMap((bytes) => messageWindow(bytes, { from_index: 0, max_chars: exampleChars })),
+      Effect.map(({ messages }) => messages.map(rendered)),
+      Effect.catchTags({ NotFound: () => Effect.succeed([]), ExampleState: () => Effect.succeed([]) })
+    )
+
+  const shown = ({ action, suite, k, task }: Arguments) =>
+    Effect.gen(function* () {
+      const suite_id = suite === undefined ? undefined : yield* suiteOf(suite)
+      const within = suite_id === undefined ? {} : { suite_id }
+      const { items } = yield* search.find({ action, ...within, limit: lookedAt })
+      const conversations = yield* Effect.forEach(best(items, k), (found) =>
+        Effect.map(conversation(found), (messages) => ({ found, messages }))
+      )
+      const there = conversations.filter(({ messages }) => messages.length > 0)
+      if (there.length === 0) return none(action, task)
+      return {
+        description: `How ${action} is done: ${there.length} of the surest examples`,
+        messages: [
+          ...there.flatMap(({ found, messages }, at) => [title(found, at + 1, there.length), ...messages]),
+          said("user", asked(action, task))
+        ]
+      } satisfies PromptAnswer
+    })
+
+  return (input: Readonly<Record<string, string>>) => Effect.flatMap(Effect.mapError(decode(input), wrong), shown)
+})

@@ -1,0 +1,51 @@
+import { SchemaAST as AST, JSONSchema, Option, Predicate, type Schema } from "effect"
+import { type Plain, plain } from "../../api/PlainSchemas.ts"
+import type { Json } from "../Surface.ts"
+
+export type ObjectSchema = Json & { readonly type: "object" }
+
+/** A schema in one piece: references are replaced by what they refer to, as not every model's provider follows them. */
+const inlined = (schema: unknown, definitions: Plain): unknown => {
+  if (Array.isArray(schema)) return schema.map((member) => inlined(member, definitions))
+  if (!Predicate.isRecord(schema)) return schema
+  const { $ref, $defs: _definitions, $schema: _dialect, allOf, ...own } = schema
+  const members = Object.fromEntries(Object.entries(own).map(([name, member]) => [name, inlined(member, definitions)]))
+  const referred = typeof $ref === "string" ? [definitions[$ref.slice("#/$defs/".length)]] : []
+  // The derivation's way to say more of a type than its own schema does: one of them, and never in conflict.
+  const bases = [...referred, ...(Array.isArray(allOf) ? allOf : [])].map((base) => inlined(base, definitions))
+  return Object.assign({}, ...bases, members)
+}
+
+/** The derivation loses what is said of a property whose type has a name. */
+const described = (properties: Plain, { ast }: Schema.Schema.All): Plain => {
+  const said = AST.getPropertySignatures(AST.isTransformation(ast) ? ast.to : ast).flatMap((property) => {
+    const name = String(property.name)
+    const description = Option.getOrUndefined(AST.getDescriptionAnnotation(property))
+    return description === undefined ? [] : [[name, { ...Object(properties[name]), description }] as const]
+  })
+  return { ...properties, ...Object.fromEntries(said) }
+}
+
+/** The JSON Schema (draft 2020-12, and draft 7) of an object's encoded form, complete in itself. */
+export const objectSchema = <A, I extends object>(schema: Schema.Schema<A, I>): ObjectSchema => {
+  const derived: Plain = { ...JSONSchema.make(schema, { target: "jsonSchema2020-12" }) }
+  const definitions: Plain = Object(derived["$defs"])
+  const { properties, ...rest } = plain(Object(inlined(derived, definitions)))
+  return { ...rest, type: "object", properties: described(Object(properties), schema) }
+}
+
+const isText = Predicate.isString
+
+/** What may stand at a path of an object, in a few words. */
+export const wanted = (schema: unknown, [first, ...rest]: ReadonlyArray<string>): string | undefined => {
+  const at: Plain = Object(schema)
+  if (first !== undefined) {
+    const next = Object(at["properties"])[first] ?? at["items"]
+    return next === undefined ? undefined : wanted(next, rest)
+  }
+  const { type, format, enum: values, minimum, maximum, description } = at
+  const range = minimum === undefined && maximum === undefined ? [] : [`${minimum ?? ""} to ${maximum ?? ""}`]
+  const oneOf = Array.isArray(values) ? [`one of ${values.map((value) => JSON.stringify(value)).join(", ")}`] : []
+  const kind = [...[type, format].filter(isText), ...range, ...oneOf].join(", ")
+  return [kind, description].filter((text) => isText(text) && text !== "").join(": ") || undefined
+}

@@ -1,0 +1,112 @@
+import { Effect, ParseResult, Schema } from "effect"
+import { Issue, ValidationError } from "../../domain/Errors.ts"
+import { issuesOf, issuesText } from "../../domain/Issues.ts"
+import { pageFields } from "../../domain/Page.ts"
+import type { CurrentPrincipal } from "../../domain/Principal.ts"
+import type { Json, Progress, ResourceLink, TextContent, ToolAnswer, ToolDescription } from "../Surface.ts"
+import { type ObjectSchema, objectSchema, wanted } from "./SchemaText.ts"
+
+/** What the model can do about a failure, by the failure's tag. */
+export type NextSteps = Readonly<Record<string, string>>
+
+/** A tool that is ready to be called. What it fails with is an error of the contract, or a fault of ours. */
+export interface PlatformTool {
+  readonly description: ToolDescription
+  readonly next: NextSteps
+  readonly call: (input: unknown, progress: Progress) => Effect.Effect<ToolAnswer, unknown, CurrentPrincipal>
+}
+
+/** What a tool answers with: its schema, and the way to its encoded form. */
+interface Output<A> {
+  readonly schema: ObjectSchema
+  readonly toJson: (value: A) => Effect.Effect<Json, ParseResult.ParseError>
+}
+
+const asJson = (value: object): Json => Object.fromEntries(Object.entries(value))
+
+export const output = <A, I extends object>(schema: Schema.Schema<A, I>): Output<A> => {
+  const encode = Schema.encode(schema)
+  return { schema: objectSchema(schema), toJson: (value) => Effect.map(encode(value), asJson) }
+}
+
+/** The same for values that are in their encoded form already, as pages of rows are. */
+export const written = <A, I extends object>(schema: Schema.Schema<A, I>): Output<I> => ({
+  schema: objectSchema(schema),
+  toJson: (value) => Effect.succeed(asJson(value))
+})
+
+/** Of tools that change nothing. */
+export const reads: ToolDescription["annotations"] = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false
+}
+
+/** The page of a list that is wanted, as the API's, with a number that is a number. */
+export const paging = {
+  limit: Schema.optionalWith(Schema.Int.pipe(Schema.between(1, 100)), { default: () => 20 }).annotations({
+    description: "How many items to answer",
+    default: 20
+  }),
+  cursor: pageFields.cursor
+}
+
+/** How much of something long is wanted at once. */
+export const windowing = {
+  max_chars: Schema.optionalWith(Schema.Int.pipe(Schema.between(2000, 100_000)), {
+    default: () => 20_000
+  }).annotations({
+    description: "About how many characters of JSON to answer at most: four are about one token",
+    default: 20_000
+  })
+}
+
+/** Says of each field what is wrong with it, and what is expected there. */
+const refusal = (name: string, schema: ObjectSchema) => (error: ParseResult.ParseError) => {
+  const known = Object.keys(Object(schema["properties"]))
+  const errors = issuesOf(ParseResult.ArrayFormatter.formatErrorSync(error), "the input").map(({ path, message }) => {
+    if (message.startsWith("is unexpected"))
+      return new Issue({ path, message: `is not known; ${name} takes ${known.join(", ") || "nothing"}` })
+    const expected = path === "" || message.startsWith("must be") ? undefined : wanted(schema, path.split("."))
+    return expected === undefined
+      ? new Issue({ path, message })
+      : new Issue({ path, message: `${message} (expected: ${expected})` })
+  })
+  return new ValidationError({ detail: issuesText(errors), errors })
+}
+
+/**
+ * A tool out of the schemas of what goes in and out, and what it does with the one to give the other.
+ * Input that does not fit fails with every field that is wrong.
+ * @param also what is said besides the output: links to more, what to do next
+ * @param next what the model can do about a failure, by its tag
+ */
+export const tool = <A, I extends object, B, E>(options: {
+  readonly name: string
+  readonly title: string
+  readonly description: string
+  readonly input: Schema.Schema<A, I>
+  readonly output: Output<B>
+  readonly annotations: ToolDescription["annotations"]
+  readonly next?: NextSteps
+  readonly also?: (answer: B) => ReadonlyArray<TextContent | ResourceLink>
+  readonly handle: (input: A, progress: Progress) => Effect.Effect<B, E, CurrentPrincipal>
+}): PlatformTool => {
+  const { name, title, description, annotations, next = {}, also, handle } = options
+  const inputSchema = { ...objectSchema(options.input), additionalProperties: false }
+  const refused = refusal(name, inputSchema)
+  const decode = Schema.decodeUnknown(options.input, { errors: "all", onExcessProperty: "error" })
+  return {
+    description: { name, title, description, inputSchema, outputSchema: options.output.schema, annotations },
+    next,
+    call: (input, progress) =>
+      Effect.gen(function* () {
+        const wanted = yield* Effect.mapError(decode(input ?? {}), refused)
+        const answer = yield* handle(wanted, progress)
+        const structuredContent = yield* Effect.orDie(options.output.toJson(answer))
+        const text = JSON.stringify(structuredContent)
+        return { content: [{ type: "text", text }, ...(also?.(answer) ?? [])], structuredContent } satisfies ToolAnswer
+      })
+  }
+}

@@ -1,0 +1,182 @@
+import { expect, it, layer } from "@effect/vitest"
+import { Client, type Tool } from "@modelcontextprotocol/client"
+import { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
+import { Client as SessionClient } from "@modelcontextprotocol/sdk/client/index.js"
+import { StdioClientTransport as SessionStdio } from "@modelcontextprotocol/sdk/client/stdio.js"
+import { Effect } from "effect"
+import * as KeyFormat from "../../src/identity/KeyFormat.ts"
+import { childService, main } from "../support/ChildService.ts"
+import { client as api, TestServer } from "../support/TestServer.ts"
+import { run } from "./Tracepipe.ts"
+
+const info = { name: "test", version: "1.0.0" }
+
+const command = (environment: Readonly<Record<string, string>>) => ({
+  command: process.execPath,
+  args: [main, "mcp"],
+  env: { PATH: process.env["PATH"] ?? "", ...environment },
+  stderr: "ignore" as const
+})
+
+/** A client of 2026-07-28 over standard input and output. */
+const stateless = (environment: Readonly<Record<string, string>>) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const client = new Client(info, { versionNegotiation: { mode: { pin: "2026-07-28" } } })
+      await client.connect(new StdioClientTransport(command(environment)))
+      return client
+    }),
+    (client) => Effect.promise(() => client.close())
+  )
+
+/** A client of 2025-11-25. */
+const inSession = (environment: Readonly<Record<string, string>>) =>
+  Effect.acquireRelease(
+    Effect.promise(async () => {
+      const client = new SessionClient(info)
+      await client.connect(new SessionStdio(command(environment)))
+      return client
+    }),
+    (client) => Effect.promise(() => client.close())
+  )
+
+/** What the platform offers agents. */
+const toolNames = [
+  "create_example",
+  "find_examples",
+  "get_example",
+  "get_example_messages",
+  "get_session_timeline",
+  "get_suite",
+  "get_tool",
+  "get_usage",
+  "list_sessions",
+  "list_suites",
+  "report_log",
+  "search_tools"
+]
+
+const id = "01a1fd02-88d0-73cb-9798-39aa1d449156"
+
+/** An input that each tool takes; ids in it lead nowhere. */
+const inputs: Readonly<Record<string, Record<string, unknown>>> = {
+  create_example: { session_id: id, model_id: id },
+  get_example: { example_id: id },
+  get_example_messages: { example_id: id },
+  get_session_timeline: { session_id: id },
+  get_suite: { suite_id: id },
+  get_tool: { tool_id: id },
+  report_log: { entries: [{ event_type: "test", severity: "info", source: "test" }] }
+}
+
+interface Caller {
+  readonly listTools: () => Promise<{ readonly tools: ReadonlyArray<Pick<Tool, "name">> }>
+  readonly callTool: (call: { name: string; arguments: Record<string, unknown> }) => Promise<unknown>
+}
+
+const callEach = (client: Caller) =>
+  Effect.promise(async () => {
+    const { tools } = await client.listTools()
+    expect(tools.map(({ name }) => name).toSorted()).toEqual(toolNames)
+    for (const { name } of tools) {
+      const answer = await client.callTool({ name, arguments: inputs[name] ?? {} })
+      const text = JSON.stringify(answer)
+      // What there is not is answered as a tool's error that names it; nothing else goes wrong.
+      expect(text, name).toMatch(
+        inputs[name] === undefined || name === "report_log" ? /structuredContent/ : /not_found/
+      )
+      expect(text, name).not.toContain("validation_error")
+    }
+  })
+
+layer(TestServer.layer())("tracepipe mcp", (it) => {
+  const environment = Effect.map(TestServer, ({ base_url, api_key }) => ({
+    TRACEPIPE_URL: base_url,
+    TRACEPIPE_API_KEY: api_key
+  }))
+
+  it.scoped("a client of 2026-07-28 lists and calls every tool", () =>
+    Effect.gen(function* () {
+      const client = yield* stateless(yield* environment)
+      expect(client.getNegotiatedProtocolVersion()).toBe("2026-07-28")
+      yield* callEach(client)
+    })
+  )
+
+  it.scoped("a client of 2025-11-25 lists and calls every tool", () =>
+    Effect.gen(function* () {
+      yield* callEach(yield* inSession(yield* environment))
+    })
+  )
+
+  it.scoped("an agent's client id and secret are taken, and its scopes hold", () =>
+    Effect.gen(function* () {
+      const { agents } = yield* api()
+      const made = yield* agents.create({
+        payload: { name: "over stdio", description: "", record: false, scopes: ["suites:read"] }
+      })
+      const client = yield* inSession({
+        ...(yield* environment),
+        TRACEPIPE_API_KEY: made.client_secret,
+        MCP_CLIENT_ID: made.client_id
+      })
+      const suites = yield* Effect.promise(() => client.callTool({ name: "list_suites", arguments: {} }))
+      expect(suites.isError ?? false).toBe(false)
+      const sessions = yield* Effect.promise(() => client.callTool({ name: "list_sessions", arguments: {} }))
+      expect(JSON.stringify(sessions.content)).toContain("sessions:read")
+    })
+  )
+
+  it.scoped("a key that nobody knows, and a service that is away, are told to the client, which does not wait", () =>
+    Effect.gen(function* () {
+      const { TRACEPIPE_URL } = yield* environment
+      const refused = (url: string) =>
+        Effect.flip(
+          Effect.tryPromise(() =>
+            new SessionClient(info).connect(
+              new SessionStdio(command({ TRACEPIPE_URL: url, TRACEPIPE_API_KEY: KeyFormat.make() }))
+            )
+          )
+        )
+      expect(String((yield* refused(TRACEPIPE_URL)).error)).toContain("does not know this API key")
+      expect(String((yield* refused("http://127.0.0.1:1")).error)).toContain("nothing answers at http://127.0.0.1:1")
+    })
+  )
+})
+
+it.scopedLive("a session goes on when the service was started again, and its client knows nothing of it", () =>
+  Effect.gen(function* () {
+    const service = yield* childService({})
+    const client = yield* inSession({ TRACEPIPE_URL: service.base_url, TRACEPIPE_API_KEY: service.api_key })
+    const call = Effect.promise(() => client.callTool({ name: "list_suites", arguments: {} }))
+    expect((yield* call).structuredContent).toMatchObject({ items: [] })
+    yield* service.end("SIGKILL")
+    const away = yield* Effect.flip(Effect.tryPromise(() => client.callTool({ name: "list_suites", arguments: {} })))
+    expect(String(away.error)).toContain("nothing answers at")
+    yield* service.start
+    expect((yield* call).structuredContent).toMatchObject({ items: [] })
+  })
+)
+
+it.effect.each(["claude-desktop", "claude-code", "cursor", "vscode"])(
+  "the configuration for %s is JSON, and nothing else is on stdout",
+  (name) =>
+    Effect.gen(function* () {
+      const { code, stdout, stderr } = yield* run([
+        "connect",
+        "--print-config",
+        name,
+        "--url",
+        "https://tracepipe.example/",
+        "--api-key",
+        "tp_x"
+      ])
+      expect(code, stderr).toBe(0)
+      expect(stdout).toBe(`${JSON.stringify(JSON.parse(stdout), null, 2)}\n`)
+      expect(stdout).toContain(
+        name === "claude-desktop" ? '"https://tracepipe.example"' : '"https://tracepipe.example/mcp"'
+      )
+      expect(stdout.includes("tp_x")).toBe(name !== "vscode")
+      expect(stderr).toContain("put this into ")
+    })
+)
