@@ -7,7 +7,6 @@ import {
   type TaskState as SdkTaskState,
   StreamResponse,
   TaskStatus,
-  taskStateFromJSON,
   taskStateToJSON
 } from "@a2a-js/sdk"
 import { DateTime } from "effect"
@@ -50,8 +49,6 @@ export const agentMessage = ({ id, context_id }: Place, parts: ReadonlyArray<Par
       referenceTaskIds: []
     })
   )
-
-export const stateOf = (state: TaskState): SdkTaskState => taskStateFromJSON(state)
 
 /** The name of a state in JSON; UNRECOGNIZED where it is none. */
 export const stateName = (state: SdkTaskState): string => taskStateToJSON(state)
