@@ -19,11 +19,30 @@ import { TestServer } from "../support/TestServer.ts"
  * test_message_send_continue_task, as no skill waits for a second message.
  */
 
+interface ShownTask {
+  readonly id: string
+  readonly status: { readonly state: string; readonly timestamp: string }
+  readonly history?: ReadonlyArray<unknown>
+}
+
 interface Answer {
   readonly status: number
-  readonly result?: Record<string, any>
+  readonly result?: {
+    readonly task?: ShownTask
+    readonly tasks?: ReadonlyArray<ShownTask>
+    readonly history?: ReadonlyArray<unknown>
+    readonly nextPageToken?: string
+  }
   readonly error?: { readonly code: number; readonly message: string; readonly data?: unknown }
 }
+
+/** The task that was sent; a test that gets none fails here. */
+const taskIn = ({ result, error }: Answer): ShownTask => {
+  if (result?.task !== undefined) return result.task
+  throw new Error(`no task: ${JSON.stringify(error)}`)
+}
+
+const tasksIn = ({ result }: Answer): ReadonlyArray<ShownTask> => result?.tasks ?? []
 
 const skill = { data: { skill: "check_access", input: { scope: "a2p:use" } } }
 
@@ -138,7 +157,7 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("the com
       const [one, other] = [yield* rpc("SendMessage", messageOf(skill)), yield* rpc("SendMessage", messageOf(skill))]
       expect(one).toMatchObject({ id: "1", result: { task: { id: expect.any(String) } } })
       expect(other).toMatchObject({ id: "1", result: { task: { id: expect.any(String) } } })
-      expect(one.result?.["task"].id).not.toBe(other.result?.["task"].id)
+      expect(taskIn(one).id).not.toBe(taskIn(other).id)
     })
   )
 
@@ -210,9 +229,9 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("the com
     it.effect(`${binding}: test_message_send_valid_text, test_message_send_invalid_params`, () =>
       Effect.gen(function* () {
         const { send } = yield* use
-        const { result } = yield* send(messageOf(skill))
-        expect(result?.["task"].status.state).toMatch(/^TASK_STATE_(SUBMITTED|WORKING|COMPLETED)$/)
-        expect(result?.["task"]).toMatchObject({ id: expect.any(String), contextId: expect.any(String) })
+        const task = taskIn(yield* send(messageOf(skill)))
+        expect(task.status.state).toMatch(/^TASK_STATE_(SUBMITTED|WORKING|COMPLETED)$/)
+        expect(task).toMatchObject({ id: expect.any(String), contextId: expect.any(String) })
         for (const params of [
           {},
           { message: {} },
@@ -229,8 +248,7 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("the com
       Effect.gen(function* () {
         const { send, cancel } = yield* use
         expect(failed(yield* send(messageOf(skill, { taskId: nobody })))).toEqual(failures.missing[binding])
-        const { result } = yield* send(messageOf(lasting()))
-        const taskId = result?.["task"].id
+        const { id: taskId } = taskIn(yield* send(messageOf(lasting())))
         yield* cancel(taskId)
         expect(failed(yield* send(messageOf(skill, { taskId })))).toEqual(failures.closed[binding])
       })
@@ -240,12 +258,12 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("the com
       Effect.gen(function* () {
         const { send, get } = yield* use
         const sent = messageOf(lasting())
-        const { id } = (yield* send(sent)).result?.["task"]
+        const { id } = taskIn(yield* send(sent))
         const { result } = yield* get(id)
         expect(result).toMatchObject({ id, status: { state: "TASK_STATE_SUBMITTED", timestamp: expect.any(String) } })
-        expect(result?.["history"]).toMatchObject([{ messageId: sent.message.messageId }])
-        expect((yield* get(id, { historyLength: 0 })).result?.["history"]).toBeUndefined()
-        expect((yield* get(id, { historyLength: 1 })).result?.["history"]).toHaveLength(1)
+        expect(result?.history).toMatchObject([{ messageId: sent.message.messageId }])
+        expect((yield* get(id, { historyLength: 0 })).result?.history).toBeUndefined()
+        expect((yield* get(id, { historyLength: 1 })).result?.history).toHaveLength(1)
         expect(failed(yield* get(id, { historyLength: -1 }))).toEqual(failures.invalid[binding])
         expect(failed(yield* get(nobody))).toEqual(failures.missing[binding])
         expect(failed(yield* get("no-such-task"))).toEqual(failures.missing[binding])
@@ -255,7 +273,7 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("the com
     it.effect(`${binding}: test_tasks_cancel_valid, test_tasks_cancel_nonexistent, and once more`, () =>
       Effect.gen(function* () {
         const { send, cancel } = yield* use
-        const { id } = (yield* send(messageOf(lasting()))).result?.["task"]
+        const { id } = taskIn(yield* send(messageOf(lasting())))
         expect((yield* cancel(id)).result).toMatchObject({ id, status: { state: "TASK_STATE_CANCELED" } })
         expect(failed(yield* cancel(id))).toEqual(failures.ended[binding])
         expect(failed(yield* cancel(nobody))).toEqual(failures.missing[binding])
@@ -269,22 +287,22 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("the com
         const contextId = crypto.randomUUID()
         const made: Array<string> = []
         for (let count = 0; count < 5; count++) {
-          const task = (yield* send(messageOf(lasting(), count < 2 ? { contextId } : {}))).result?.["task"]
+          const task = taskIn(yield* send(messageOf(lasting(), count < 2 ? { contextId } : {})))
           made.push(task.id)
         }
-        const ids = (answer: Answer) => answer.result?.["tasks"].map((task: { readonly id: string }) => task.id)
+        const ids = (answer: Answer) => tasksIn(answer).map(({ id }) => id)
         const everything = yield* list()
         expect(ids(everything)).toEqual(made.toReversed())
         expect(everything.result).toMatchObject({ totalSize: 5, nextPageToken: "", pageSize: 50 })
-        for (const task of everything.result?.["tasks"]) expect(task).not.toHaveProperty("artifacts")
+        for (const task of tasksIn(everything)) expect(task).not.toHaveProperty("artifacts")
 
         expect(ids(yield* list({ contextId }))).toEqual([made[1], made[0]])
         yield* cancel(made[0] ?? "")
         expect(ids(yield* list({ status: "TASK_STATE_CANCELED" }))).toEqual([made[0]])
         expect(ids(yield* list({ contextId, status: "TASK_STATE_SUBMITTED" }))).toEqual([made[1]])
-        const last = (yield* list({ pageSize: 1 })).result?.["tasks"][0]
-        expect(last.id).toBe(made[0])
-        expect(ids(yield* list({ statusTimestampAfter: last.status.timestamp }))).toEqual([made[0]])
+        const last = tasksIn(yield* list({ pageSize: 1 }))[0]
+        expect(last?.id).toBe(made[0])
+        expect(ids(yield* list({ statusTimestampAfter: last?.status.timestamp }))).toEqual([made[0]])
 
         const pages: Array<string> = []
         let pageToken = ""
@@ -292,14 +310,14 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("the com
           const page = yield* list({ pageSize: 2, ...(pageToken === "" ? {} : { pageToken }) })
           expect(page.result).toMatchObject({ totalSize: 5, pageSize: 2 })
           pages.push(...ids(page))
-          pageToken = page.result?.["nextPageToken"]
+          pageToken = page.result?.nextPageToken ?? ""
         } while (pageToken !== "")
         expect(pages.toSorted()).toEqual(made.toSorted())
 
         const history = (historyLength: number) =>
-          Effect.map(list({ historyLength }), ({ result }) => result?.["tasks"][1].history?.length ?? 0)
+          Effect.map(list({ historyLength }), (answer) => tasksIn(answer)[1]?.history?.length ?? 0)
         expect([yield* history(0), yield* history(1), yield* history(100)]).toEqual([0, 1, 1])
-        const [with_artifacts] = (yield* list({ includeArtifacts: true })).result?.["tasks"]
+        const [with_artifacts] = tasksIn(yield* list({ includeArtifacts: true }))
         expect(with_artifacts).toHaveProperty("artifacts", [])
 
         for (const params of [
@@ -319,7 +337,7 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("the com
   it.effect("test_same_results_across_transports, test_multi_transport_equivalence", () =>
     Effect.gen(function* () {
       const { bindings } = yield* somebody
-      const { id } = (yield* bindings.JSONRPC.send(messageOf(lasting()))).result?.["task"]
+      const { id } = taskIn(yield* bindings.JSONRPC.send(messageOf(lasting())))
       yield* bindings["HTTP+JSON"].send(messageOf(lasting()))
       expect((yield* bindings["HTTP+JSON"].get(id)).result).toEqual((yield* bindings.JSONRPC.get(id)).result)
       expect((yield* bindings["HTTP+JSON"].list()).result).toEqual((yield* bindings.JSONRPC.list()).result)
