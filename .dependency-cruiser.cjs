@@ -14,7 +14,8 @@ const rooms = {
   chat: ["domain", "platform", "telemetry", "webhook", "identity", "capability", "session", "gateway", "example"]
 }
 const services = Object.keys(rooms).filter((room) => room !== "api")
-rooms.jobs = services
+// Tasks of agents are carried out beyond their request.
+rooms.jobs = [...services, "a2p"]
 for (const rim of ["http", "mcp", "a2p"]) rooms[rim] = ["api", ...services]
 // The command line is a caller too: it may use the derived client.
 rooms.cli = ["api", "client", ...services]

@@ -1,5 +1,8 @@
 import { HttpServer } from "@effect/platform"
 import { Effect, Layer } from "effect"
+import * as A2p from "./a2p/A2p.ts"
+import { PushDelivery } from "./a2p/PushDelivery.ts"
+import { RequestHandler } from "./a2p/RequestHandler.ts"
 import { Actions } from "./capability/Actions.ts"
 import { ActionToolMaps } from "./capability/ActionToolMaps.ts"
 import { Discovery } from "./capability/Discovery.ts"
@@ -53,10 +56,16 @@ import { Metrics } from "./telemetry/Metrics.ts"
 import { QueueMetrics } from "./telemetry/QueueMetrics.ts"
 import { Usage } from "./telemetry/Usage.ts"
 
-/** Who only answers requests runs none of what they start. */
-const jobs = Layer.unwrapEffect(
-  Effect.map(Settings, ({ jobs: { role } }) => (role === "api" ? Layer.empty : Jobs.layer))
+/** Jobs, and what is pushed of the tasks that they are for. */
+const work = Layer.merge(
+  Jobs.layer,
+  Layer.scopedDiscard(Effect.flatMap(PushDelivery, ({ run }) => Effect.forkScoped(run))).pipe(
+    Layer.provide(PushDelivery.Default)
+  )
 )
+
+/** Who only answers requests runs none of what they start. */
+const jobs = Layer.unwrapEffect(Effect.map(Settings, ({ jobs: { role } }) => (role === "api" ? Layer.empty : work)))
 
 const services = Layer.mergeAll(
   Admission.Default,
@@ -81,6 +90,7 @@ const services = Layer.mergeAll(
   Examples.Default,
   ExampleExport.Default,
   Batches.Default,
+  RequestHandler.Default,
   jobs,
   Sessions.Default,
   Uploads.Default,
@@ -106,7 +116,7 @@ const services = Layer.mergeAll(
 const protocols = Layer.scoped(
   Protocols,
   Effect.gen(function* () {
-    return [yield* mcp(yield* PlatformSurface)]
+    return [yield* mcp(yield* PlatformSurface), yield* A2p.protocol]
   })
 )
 
@@ -160,7 +170,7 @@ export const worker = Layer.scopedDiscard(
   Layer.provide(Probes.layer),
   Layer.provide(
     Layer.mergeAll(
-      Layer.provide(Jobs.layer, Layer.merge(OnUpload.layer, Audit.trail)),
+      Layer.provide(work, Layer.merge(OnUpload.layer, Audit.trail)),
       QueueMetrics.Default,
       Metrics.Default,
       AuditSealer.Default

@@ -78,5 +78,8 @@ export type AuditEntryId = typeof AuditEntryId.Type
 export const TokenFamilyId = id("TokenFamilyId")
 export type TokenFamilyId = typeof TokenFamilyId.Type
 
+export const A2pTaskId = id("A2pTaskId")
+export type A2pTaskId = typeof A2pTaskId.Type
+
 export const LogEntryId = id("LogEntryId")
 export type LogEntryId = typeof LogEntryId.Type

@@ -95,6 +95,8 @@ export class PersonalDataRepo extends Effect.Service<PersonalDataRepo>()("identi
             where user_id = ${id}`
           yield* sql`delete from token_families where user_id = ${id}`
           yield* sql`delete from memberships where user_id = ${id}`
+          // In their own words, and nobody else sees them.
+          yield* sql`delete from a2p_tasks where user_id = ${id}`
           yield* sql`update users set display_name = 'Erased', email = null, issuer = 'erased', subject = id::text,
             erased_at = now(), updated_at = now() where id = ${id}`
         })

@@ -1,4 +1,5 @@
 import { Layer } from "effect"
+import { TaskRuns } from "../a2p/TaskRuns.ts"
 import { BatchRuns } from "../example/BatchRuns.ts"
 import { ExampleRuns } from "../example/ExampleRuns.ts"
 import { ClusterHistory } from "../platform/ClusterHistory.ts"
@@ -11,6 +12,7 @@ import * as CollectorJob from "./CollectorJob.ts"
 import * as ExampleJob from "./ExampleJob.ts"
 import * as HistoryCron from "./HistoryCron.ts"
 import * as LogPartitionsCron from "./LogPartitionsCron.ts"
+import * as TaskJob from "./TaskJob.ts"
 import * as ValidationJob from "./ValidationJob.ts"
 
 /** Everything that runs beyond a request. */
@@ -18,6 +20,7 @@ export const layer = Layer.mergeAll(
   ExampleJob.layer,
   BatchJob.layer,
   ValidationJob.layer,
+  TaskJob.layer,
   CollectorJob.layer,
   HistoryCron.layer,
   LogPartitionsCron.layer
@@ -29,6 +32,7 @@ export const layer = Layer.mergeAll(
       Validation.Default,
       Collector.Default,
       ClusterHistory.Default,
+      TaskRuns.Default,
       Metrics.Default,
       Logs.Default
     )

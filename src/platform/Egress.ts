@@ -44,7 +44,9 @@ export class Egress extends Context.Tag("platform/Egress")<
       init?: RequestInit,
       options?: EgressOptions
     ) => Effect.Effect<Response, EgressRefused | EgressFailed>
-    /** The same in the form of `fetch`, for libraries that take one. It rejects with the errors of `request`. */
+    /** Whether a request could go there now: for an address that is kept, to tell at once what is wrong with it. */
+    readonly check: (url: string | URL, options?: EgressOptions) => Effect.Effect<void, EgressRefused | EgressFailed>
+    /** The same as `request` in the form of `fetch`, for libraries that take one. It rejects with the errors of `request`. */
     readonly fetch: (options?: EgressOptions) => (url: string | URL, init?: RequestInit) => Promise<Response>
   }
 >() {}

@@ -69,10 +69,12 @@ const make = ({ resolve = system, ca }: Parts) =>
     const allowed_hosts = allowedHosts(settings)
     const https_only = settings.app_env === "production"
 
+    const addressesOf = (url: URL, { operator_hosts = [], any_public_host = false }: EgressOptions) =>
+      check(url, { allowed_hosts, operator_hosts, any_public_host, https_only }, resolve)
+
     const sent = async (outgoing: Outgoing, options: EgressOptions, signal: AbortSignal): Promise<Response> => {
-      const { operator_hosts = [], any_public_host = false, max_bytes = defaults.max_bytes } = options
-      const guard = { allowed_hosts, operator_hosts, any_public_host, https_only }
-      const addresses = await Promise.race([check(outgoing.url, guard, resolve), aborted(signal)])
+      const { max_bytes = defaults.max_bytes } = options
+      const addresses = await Promise.race([addressesOf(outgoing.url, options), aborted(signal)])
       let failure: unknown = new Error("its name has no address")
       for (const address of addresses) {
         try {
@@ -130,14 +132,32 @@ const make = ({ resolve = system, ca }: Parts) =>
       }
     }
 
+    const checked = async (address: string | URL, options: EgressOptions, signal: AbortSignal): Promise<void> => {
+      if (!URL.canParse(String(address))) throw new EgressRefused({ url: "the address", reason: "it is no URL" })
+      const url = new URL(address)
+      const limit = AbortSignal.timeout(options.timeout_ms ?? defaults.timeout_ms)
+      try {
+        const addresses = await Promise.race([addressesOf(url, options), aborted(AbortSignal.any([limit, signal]))])
+        if (addresses.length === 0) throw new Error("its name has no address")
+      } catch (cause) {
+        if (cause instanceof Refused) throw new EgressRefused({ url: shown(url), reason: cause.message })
+        throw new EgressFailed({ url: shown(url), reason: reasonOf(cause) })
+      }
+    }
+
+    const failed = (url: string | URL) => (cause: unknown) =>
+      cause instanceof EgressRefused || cause instanceof EgressFailed
+        ? cause
+        : new EgressFailed({ url: String(url), reason: reasonOf(cause) })
+
     return Egress.of({
+      check: Effect.fn("Egress.check")((url, options = {}) =>
+        Effect.tryPromise({ try: (signal) => checked(url, options, signal), catch: failed(url) })
+      ),
       request: Effect.fn("Egress.request")((url, init = {}, options = {}) =>
         Effect.tryPromise({
           try: (signal) => fetch(url, { ...init, signal }, options),
-          catch: (cause) =>
-            cause instanceof EgressRefused || cause instanceof EgressFailed
-              ? cause
-              : new EgressFailed({ url: String(url), reason: reasonOf(cause) })
+          catch: failed(url)
         })
       ),
       fetch:

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs"
 import { Config, ConfigError, ConfigProvider, Context, Duration, Effect, Layer, Redacted, Schema } from "effect"
 import * as Setting from "./Setting.ts"
+import { a2pSettings } from "./settings/A2pSettings.ts"
 import { egressSettings } from "./settings/EgressSettings.ts"
 import { limitsSettings } from "./settings/Limits.ts"
 import { login } from "./settings/LoginSettings.ts"
@@ -300,7 +301,8 @@ const all = Config.all({
   login,
   observability,
   secrets: secretsSettings(),
-  limits: limitsSettings()
+  limits: limitsSettings(),
+  a2p: a2pSettings()
 })
 
 /** Everything that is read from the environment, decoded. */
@@ -427,7 +429,8 @@ const prefixes = [
   "QUOTA_",
   "AUTH_BACKOFF_",
   "TRUSTED_",
-  "MCP_"
+  "MCP_",
+  "A2P_"
 ]
 
 /** Variables that look like ours and are not: most often a slip of the keyboard. */

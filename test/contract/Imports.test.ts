@@ -43,7 +43,7 @@ const mayImport: Readonly<Record<string, ReadonlyArray<string>>> = {
   gateway: [...below, "capability", "session"],
   example: [...below, "capability", "session"],
   chat: [...below, "capability", "session", "gateway", "example"],
-  jobs: ["domain", ...services],
+  jobs: ["domain", ...services, "a2p"],
   http: ["api", "domain", ...services],
   mcp: ["api", "domain", ...services],
   a2p: ["api", "domain", ...services],
