@@ -1,9 +1,9 @@
 import { Headers, type HttpServerError, type HttpServerRequest } from "@effect/platform"
 import { Chunk, Duration, Effect, Stream } from "effect"
 import { BadRequest, PayloadTooLarge, RequestTimeout, UnsupportedMediaType } from "../domain/Errors.ts"
+import { isTooDeep, maxJsonDepth } from "../platform/JsonDepth.ts"
 
 const MiB = 1024 * 1024
-const maxDepth = 100
 const patience = Duration.seconds(30)
 
 /** Ten thousand log entries come at once. */
@@ -13,23 +13,7 @@ const tooLarge = (limit: number) => new PayloadTooLarge({ detail: `a JSON body h
 
 const stopped = new RequestTimeout({ detail: `the body was not whole after ${Duration.toSeconds(patience)} s` })
 
-const tooDeep = new BadRequest({ detail: `the body is nested deeper than ${maxDepth} levels` })
-
-/** True where brackets outside of strings nest deeper than any schema of ours: no recursion is risked on them. */
-export const isTooDeep = (text: string): boolean => {
-  let depth = 0
-  let quoted = false
-  for (let at = 0; at < text.length; at++) {
-    const letter = text[at]
-    if (letter === "\\") at += 1
-    else if (letter === '"') quoted = !quoted
-    else if (quoted) continue
-    else if (letter === "[" || letter === "{") depth += 1
-    else if (letter === "]" || letter === "}") depth -= 1
-    if (depth > maxDepth) return true
-  }
-  return false
-}
+const tooDeep = new BadRequest({ detail: `the body is nested deeper than ${maxJsonDepth} levels` })
 
 /** Text of a body whose length nobody declared. */
 const collected = (body: Stream.Stream<Uint8Array, HttpServerError.RequestError>, limit: number) => {

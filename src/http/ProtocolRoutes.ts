@@ -62,6 +62,18 @@ export const protocolRoutes = Effect.gen(function* () {
       : refusals.access(caller, `endpoint/${name}`, `${method}: ${forbidden.value.message}`)
   }
 
+  const hold = () => {
+    lifecycle.enter()
+    let isHeld = true
+    return () => {
+      if (isHeld) lifecycle.leave()
+      isHeld = false
+    }
+  }
+
+  const charged = (arriving: Arriving, times: number) =>
+    times < 1 ? Effect.void : Effect.asVoid(Effect.repeatN(admit(arriving), times - 1))
+
   const problem = (cause: Cause.Cause<unknown>, request: Request) => {
     const incoming = HttpServerRequest.fromWeb(request)
     return Effect.map(
@@ -92,7 +104,7 @@ export const protocolRoutes = Effect.gen(function* () {
 
       const admitted = Effect.flatMap(admit(arriving), (principal) => {
         info.caller = principal
-        return protocol.handle({ request, principal, info })
+        return protocol.handle({ request, principal, info, hold, charge: (times) => charged(arriving, times) })
       })
       const handled: Effect.Effect<Response, unknown> = lifecycle.isDraining()
         ? Effect.fail(shuttingDown)

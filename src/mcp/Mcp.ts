@@ -1,4 +1,4 @@
-import { Duration, Effect, Runtime, Schedule } from "effect"
+import { Duration, Effect, Either, Runtime, Schedule } from "effect"
 import { publicUrl } from "../identity/ServiceAddress.ts"
 import { bareRuntime } from "../platform/BareRuntime.ts"
 import type { Protocol } from "../platform/Protocols.ts"
@@ -10,6 +10,12 @@ import type { Surface } from "./Surface.ts"
 import { guard } from "./transport/Guard.ts"
 import { isLoopback } from "./transport/Loopback.ts"
 import { makeTransport } from "./transport/Transport.ts"
+
+/** The failure itself as the reason of the rejection, and nothing about it. */
+const rejecting = async (effect: Effect.Effect<void, unknown>): Promise<void> => {
+  const done = await Effect.runPromise(Effect.either(effect))
+  if (Either.isLeft(done)) throw done.left
+}
 
 /** A surface as the protocol on `/mcp`; its sessions end with the scope. */
 export const mcp = (surface: Surface) =>
@@ -37,7 +43,11 @@ export const mcp = (surface: Surface) =>
       ({ close }) => Effect.promise(close)
     )
     yield* Effect.promise(transport.sweep).pipe(
-      Effect.repeat(Schedule.spaced(Duration.min(Duration.seconds(30), Duration.times(session_ttl, 0.1)))),
+      Effect.repeat(
+        Schedule.spaced(
+          Duration.clamp(Duration.times(session_ttl, 0.1), { minimum: "1 second", maximum: "30 seconds" })
+        )
+      ),
       Effect.forkScoped
     )
     const refused = guard({
@@ -50,6 +60,16 @@ export const mcp = (surface: Surface) =>
       name: "/mcp",
       paths: ["/mcp"],
       beforehand: ({ request }) => Effect.sync(() => refused(request)),
-      handle: ({ request, principal, info }) => Effect.promise(() => transport.handle(request, { principal, info }))
+      handle: ({ request, principal, info, charge, hold }) =>
+        Effect.tryPromise({
+          try: () =>
+            transport.handle(request, {
+              principal,
+              info,
+              hold,
+              charge: (messages) => rejecting(charge(messages))
+            }),
+          catch: (error) => error
+        })
     } satisfies Protocol
   })

@@ -8,10 +8,14 @@ export interface Admitted {
   readonly request: Request
   readonly principal: Principal
   readonly info: typeof RequestInfo.Service
+  /** Counts it so many times more on the caller's limits: for requests that hold several. */
+  readonly charge: (times: number) => Effect.Effect<void, unknown>
+  /** Keeps a shutdown from ending before what it answers is called: for what goes on behind an answer that streams. */
+  readonly hold: () => () => void
 }
 
 /** A request of an open path. */
-export type Open = Omit<Admitted, "principal">
+export type Open = Pick<Admitted, "request" | "info">
 
 /**
  * A protocol of its own beside the API (MCP, A2A): it takes requests and gives answers of the web, on paths

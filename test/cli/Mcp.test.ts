@@ -176,7 +176,8 @@ it.effect.each(["claude-desktop", "claude-code", "cursor", "vscode"])(
       expect(stdout).toContain(
         name === "claude-desktop" ? '"https://tracepipe.example"' : '"https://tracepipe.example/mcp"'
       )
-      expect(stdout.includes("tp_x")).toBe(name !== "vscode")
+      // The others stand in files that are shared.
+      expect(stdout.includes("tp_x")).toBe(name === "claude-desktop")
       expect(stderr).toContain("put this into ")
     })
 )

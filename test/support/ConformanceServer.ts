@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import { OrganizationId, UserId } from "../../src/domain/Ids.ts"
 import { Principal } from "../../src/domain/Principal.ts"
+import type { Caller } from "../../src/mcp/transport/Caller.ts"
 import { guard } from "../../src/mcp/transport/Guard.ts"
 import { makeTransport, type TransportOptions } from "../../src/mcp/transport/Transport.ts"
 import { sessionFixture } from "./conformance/SessionFixture.ts"
@@ -22,10 +23,12 @@ export const somebody = () =>
 interface Options extends Partial<TransportOptions> {
   /** Who calls; one caller for all unless told. */
   readonly principal?: (request: Request) => Principal
+  readonly charge?: Caller["charge"]
+  readonly hold?: Caller["hold"]
 }
 
 /** The transport code on a port of its own, with fixtures in place of the service behind it. */
-export const conformanceServer = ({ principal, ...options }: Options = {}) =>
+export const conformanceServer = ({ principal, charge, hold, ...options }: Options = {}) =>
   Effect.acquireRelease(
     Effect.sync(() => {
       const everybody = somebody()
@@ -53,10 +56,14 @@ export const conformanceServer = ({ principal, ...options }: Options = {}) =>
         idleTimeout: 0,
         fetch: (request) =>
           refused(request) ??
-          transport.handle(request, {
-            principal: principal?.(request) ?? everybody,
-            info: { request_id: crypto.randomUUID(), ip: null }
-          })
+          transport
+            .handle(request, {
+              principal: principal?.(request) ?? everybody,
+              info: { request_id: crypto.randomUUID(), ip: null },
+              charge: charge ?? (async () => undefined),
+              hold: hold ?? (() => () => undefined)
+            })
+            .catch(() => new Response(null, { status: 500 }))
       })
       const url = `http://127.0.0.1:${server.port}/mcp`
       const refused = guard({ origins: [], address: url, local: true })

@@ -135,7 +135,15 @@ export const echoAgent = (environment: Readonly<Record<string, string>> = {}) =>
             const early = protocol.beforehand?.({ request, info }) ?? Effect.succeed(undefined)
             return early.pipe(
               Effect.flatMap((answer) =>
-                answer === undefined ? protocol.handle({ request, principal, info }) : Effect.succeed(answer)
+                answer === undefined
+                  ? protocol.handle({
+                      request,
+                      principal,
+                      info,
+                      charge: () => Effect.void,
+                      hold: () => () => undefined
+                    })
+                  : Effect.succeed(answer)
               ),
               Effect.catchAll((error) =>
                 Effect.succeed(Response.json({ detail: String(error) }, { status: describe(error)?.status ?? 500 }))

@@ -1,5 +1,6 @@
 /** Clients whose configuration is known. */
 export const clients = ["claude-desktop", "claude-code", "cursor", "vscode"] as const
+/** One of them. */
 export type ClientName = (typeof clients)[number]
 
 interface Server {
@@ -20,10 +21,16 @@ interface Config {
 
 const placeholder = "<your API key>"
 
-const overHttp = ({ url, api_key = placeholder }: Server) => ({
+/** Files that are shared hold no key, but where the client finds it: each has its own way to say so. */
+const overHttp = ({ url }: Server, key: string) => ({
   url: `${url}/mcp`,
-  headers: { Authorization: `Bearer ${api_key}` }
+  headers: { Authorization: `Bearer ${key}` }
 })
+
+// biome-ignore-start lint/suspicious/noTemplateCurlyInString: the clients fill these in.
+const fromEnvironment = { "claude-code": "${TRACEPIPE_API_KEY}", cursor: "${env:TRACEPIPE_API_KEY}" }
+const fromInput = "${input:tracepipe-key}"
+// biome-ignore-end lint/suspicious/noTemplateCurlyInString: the clients fill these in.
 
 /** The configuration that connects a client to the service's MCP endpoint. */
 export const configOf = (client: ClientName, server: Server): Config => {
@@ -42,14 +49,14 @@ export const configOf = (client: ClientName, server: Server): Config => {
     }
     case "claude-code":
       return {
-        file: ".mcp.json in the project's folder",
-        json: { mcpServers: { tracepipe: { type: "http", ...overHttp(server) } } },
-        hint: `or: claude mcp add --transport http tracepipe ${url}/mcp --header "Authorization: Bearer ${api_key}"`
+        file: ".mcp.json in the project's folder; everybody sets TRACEPIPE_API_KEY",
+        json: { mcpServers: { tracepipe: { type: "http", ...overHttp(server, fromEnvironment[client]) } } },
+        hint: `or, for you alone: claude mcp add --transport http tracepipe ${url}/mcp --header "Authorization: Bearer $TRACEPIPE_API_KEY"`
       }
     case "cursor":
       return {
-        file: ".cursor/mcp.json in the project's folder, or ~/.cursor/mcp.json for all",
-        json: { mcpServers: { tracepipe: overHttp(server) } }
+        file: ".cursor/mcp.json in the project's folder, or ~/.cursor/mcp.json for all; everybody sets TRACEPIPE_API_KEY",
+        json: { mcpServers: { tracepipe: overHttp(server, fromEnvironment[client]) } }
       }
     case "vscode":
       return {
@@ -57,12 +64,7 @@ export const configOf = (client: ClientName, server: Server): Config => {
         json: {
           inputs: [{ type: "promptString", id: "tracepipe-key", description: "Tracepipe API key", password: true }],
           servers: {
-            tracepipe: {
-              type: "http",
-              url: `${url}/mcp`,
-              // biome-ignore lint/suspicious/noTemplateCurlyInString: VS Code fills it in.
-              headers: { Authorization: "Bearer ${input:tracepipe-key}" }
-            }
+            tracepipe: { type: "http", ...overHttp(server, fromInput) }
           }
         }
       }

@@ -5,10 +5,14 @@ import type { RequestInfo } from "../../domain/RequestInfo.ts"
 export interface Caller {
   readonly principal: Principal
   readonly info: typeof RequestInfo.Service
+  /** Counts so many further messages of the same request on the caller's limits; rejects when these are reached. */
+  readonly charge: (messages: number) => Promise<void>
+  /** Keeps a shutdown from ending before what it answers is called. */
+  readonly hold: () => () => void
 }
 
 /** The same in the one field that the SDKs of both eras hand on to their handlers as it is. */
-export interface CallerInfo {
+interface CallerInfo {
   token: string
   clientId: string
   scopes: Array<string>

@@ -15,6 +15,11 @@ const parse = (id: string) => {
   return cut > 0 && Number.isSafeInteger(seq) ? { stream: id.slice(0, cut), seq } : undefined
 }
 
+/** The SDK's name for the stream of what belongs to no request. */
+const standalone = "_GET_stream"
+
+const isAnswer = (message: JSONRPCMessage) => "result" in message || "error" in message
+
 /** What an event takes, roughly: its text in UTF-16, and what holds it. */
 const weigh = (message: JSONRPCMessage) => JSON.stringify(message).length * 2 + 200
 
@@ -72,9 +77,28 @@ export const eventLog = (budget: { readonly total: number; readonly session: num
       return last?.stream ?? ""
     }
 
+    const ofStream = (stream: string) => [...own].filter((event) => event.stream === stream)
+
+    /** The stream of an event; undefined where nothing of it is kept. */
+    const streamOf = (id: string): string | undefined => {
+      const stream = parse(id)?.stream
+      return stream === standalone || (stream !== undefined && ofStream(stream).length > 0) ? stream : undefined
+    }
+
+    /** What is left of the stream of one request that was answered, after an event; undefined while it is not. */
+    const rest = (id: string): ReadonlyArray<{ readonly id: string; readonly message: JSONRPCMessage }> | undefined => {
+      const last = parse(id)
+      if (last === undefined || last.stream === standalone) return undefined
+      const events = ofStream(last.stream)
+      const answer = events.at(-1)
+      if (answer === undefined || !isAnswer(answer.message)) return undefined
+      return events.filter(({ seq }) => seq > last.seq).map((event) => ({ id: idOf(event), message: event.message }))
+    }
+
     return {
       storeEvent,
-      getStreamIdForEventId: async (id: string) => parse(id)?.stream,
+      getStreamIdForEventId: async (id: string) => streamOf(id),
+      rest,
       replayEventsAfter,
       clear: () => {
         for (const event of own) forget(event)

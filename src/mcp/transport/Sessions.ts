@@ -15,6 +15,7 @@ interface SessionLimits {
   readonly sessions_per_principal: number
 }
 
+/** What sessions need besides their bounds. */
 export interface SessionsOptions extends SessionLimits {
   /** A new server for a session. */
   readonly sessionServer: () => Server
@@ -29,16 +30,21 @@ interface Session {
   readonly owner: string
   readonly server: Server
   readonly transport: WebStandardStreamableHTTPServerTransport
-  readonly forgetEvents: () => void
+  readonly events: ReturnType<ReturnType<typeof eventLog>["open"]>
   /** Milliseconds of the monotonic clock. */
   last_seen: number
-  /** Ids of requests that have no answer yet. */
-  readonly running: Set<RequestId>
+  /** Requests that have no answer yet, by id: what is to be called when they have. */
+  readonly running: Map<RequestId, () => void>
   /** Streams that are open for what belongs to no request. */
   streams: number
+  /** The version that was agreed upon. */
+  version: string
 }
 
 const isBusy = ({ running, streams }: Session) => running.size > 0 || streams > 0
+
+/** The last version that knows JSON-RPC's batches. */
+const lastWithBatches = "2025-03-26"
 
 const listOf = (message: unknown): ReadonlyArray<unknown> => (Array.isArray(message) ? message : [message])
 
@@ -53,7 +59,30 @@ const unknown = () =>
 
 const isRequestId = (id: unknown): id is RequestId => typeof id === "string" || typeof id === "number"
 
-const isInitialize = (message: unknown): boolean => listOf(message).some((one) => isInitializeRequest(one))
+/** The id of a message that asks for an answer. */
+const askedWith = (message: unknown): RequestId | undefined =>
+  Predicate.hasProperty(message, "method") && Predicate.hasProperty(message, "id") && isRequestId(message.id)
+    ? message.id
+    : undefined
+
+/** The id of the request that a message gives up. The SDK takes no notice of one that is empty or zero. */
+const cancelledBy = (message: unknown): RequestId | undefined => {
+  if (!Predicate.hasProperty(message, "method") || message.method !== "notifications/cancelled") return undefined
+  if (!Predicate.hasProperty(message, "params") || !Predicate.hasProperty(message.params, "requestId")) return undefined
+  const { requestId } = message.params
+  return isRequestId(requestId) && requestId !== "" && requestId !== 0 ? requestId : undefined
+}
+
+const takesStreams = ({ headers }: Request) => headers.get("accept")?.includes("text/event-stream") === true
+
+const invalid = (message: string) => refusal(400, -32600, `Invalid Request: ${message}`)
+
+/** The rest of a stream that has ended meanwhile, as its events. */
+const replayed = (rest: ReadonlyArray<{ readonly id: string; readonly message: unknown }>) =>
+  new Response(
+    rest.map(({ id, message }) => `event: message\nid: ${id}\ndata: ${JSON.stringify(message)}\n\n`).join(""),
+    { headers: { "content-type": "text/event-stream", "cache-control": "no-cache, no-transform" } }
+  )
 
 /**
  * MCP of 2024-11-05 to 2025-11-25: a server of its own for each session, kept in this process and bound to
@@ -70,7 +99,9 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
   const forget = (session: Session) => {
     if (!sessions.delete(session.id)) return
     counted(sessions.size)
-    session.forgetEvents()
+    session.events.clear()
+    for (const release of session.running.values()) release()
+    session.running.clear()
     const mine = owned.get(session.owner)
     mine?.delete(session)
     if (mine?.size === 0) owned.delete(session.owner)
@@ -87,17 +118,27 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
     if (sessions.delete(session.id)) sessions.set(session.id, session)
   }
 
-  /** Makes room for one more of this owner; false where there is none. */
+  /** The one that was idle longest; else, one whose client only listens, and nothing runs. */
+  const idlest = (among: Iterable<Session>): Session | undefined => {
+    let found: Session | undefined
+    for (const session of among) {
+      if (session.running.size > 0) continue
+      const later = found === undefined ? -1 : (session.streams > 0 ? 1 : 0) - (found.streams > 0 ? 1 : 0)
+      if (later < 0 || (later === 0 && session.last_seen < (found?.last_seen ?? 0))) found = session
+    }
+    return found
+  }
+
+  /** Makes room for one more of this owner, at the cost of who has most; false where there is none. */
   const makeRoom = (owner: string): boolean => {
     const mine = owned.get(owner)
-    const isFull = sessions.size >= limits.max_sessions
-    if (!isFull && (mine?.size ?? 0) < limits.sessions_per_principal) return true
-    let idlest: Session | undefined
-    for (const session of mine ?? []) {
-      if (!isBusy(session) && (idlest === undefined || session.last_seen < idlest.last_seen)) idlest = session
-    }
-    if (idlest === undefined) return false
-    void end(idlest)
+    const isShareUsed = (mine?.size ?? 0) >= limits.sessions_per_principal
+    if (!isShareUsed && sessions.size < limits.max_sessions) return true
+    let most = mine
+    if (!isShareUsed) for (const theirs of owned.values()) if (theirs.size > (most?.size ?? 0)) most = theirs
+    const ended = idlest(most ?? [])
+    if (ended === undefined) return false
+    void end(ended)
     return true
   }
 
@@ -106,40 +147,62 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
       "retry-after": "60"
     })
 
+  const answeredTo = (session: Session, id: RequestId) => {
+    session.running.get(id)?.()
+    if (session.running.delete(id)) seen(session)
+  }
+
   /**
-   * Notes which requests a message begins, and which it gives up; answers those that it begins. What is no
-   * message is refused by the transport.
+   * Ends what a message gives up. The SDK interrupts its work and leaves its stream open: an answer, which the
+   * client no longer waits for, ends that.
    */
-  const noted = ({ running }: Session, message: unknown): ReadonlyArray<RequestId> => {
-    const begun: Array<RequestId> = []
+  const giveUp = (session: Session, message: unknown) => {
     for (const one of listOf(message)) {
-      if (!Predicate.hasProperty(one, "method")) continue
-      if (Predicate.hasProperty(one, "id") && isRequestId(one.id) && !running.has(one.id)) {
-        running.add(one.id)
-        begun.push(one.id)
-      }
-      if (one.method !== "notifications/cancelled" || !Predicate.hasProperty(one, "params")) continue
-      if (Predicate.hasProperty(one.params, "requestId") && isRequestId(one.params.requestId))
-        running.delete(one.params.requestId)
+      const id = cancelledBy(one)
+      if (id === undefined || !session.running.has(id)) continue
+      const error = { code: -32000, message: "the request was cancelled" }
+      session.transport.send({ jsonrpc: "2.0", id, error }).catch(report)
     }
-    return begun
+  }
+
+  /** Why a message of this session is not handed on. */
+  const refused = ({ version, running }: Session, message: unknown): Response | undefined => {
+    if (Array.isArray(message) && version > lastWithBatches)
+      return invalid(`MCP ${version} has no batches; send one message at a time`)
+    const ids = listOf(message).flatMap((one) => askedWith(one) ?? [])
+    return new Set(ids).size < ids.length || ids.some((id) => running.has(id))
+      ? invalid("a request with this id is running; use another id for each")
+      : undefined
   }
 
   const answered = async (session: Session, request: Request, caller: Caller, message: unknown) => {
     seen(session)
-    const begun = noted(session, message)
-    const response = await session.transport.handleRequest(request, {
-      authInfo: callerInfo(caller),
-      ...(message === undefined ? {} : { parsedBody: message })
-    })
-    // What is refused as a whole runs nothing.
-    if (!response.ok) for (const id of begun) session.running.delete(id)
-    if (request.method !== "GET" || !response.ok) return response
-    session.streams += 1
-    return watched(response, request, () => {
-      session.streams -= 1
-      seen(session)
-    })
+    const why = refused(session, message)
+    if (why !== undefined) return why
+    const last = request.headers.get("last-event-id")
+    const rest = request.method === "GET" && last !== null ? session.events.rest(last) : undefined
+    if (rest !== undefined && takesStreams(request)) return replayed(rest)
+    const begun = listOf(message).flatMap((one) => askedWith(one) ?? [])
+    for (const id of begun) session.running.set(id, caller.hold())
+    try {
+      if (Array.isArray(message)) await caller.charge(message.length - 1)
+      const response = await session.transport.handleRequest(request, {
+        authInfo: callerInfo(caller),
+        ...(message === undefined ? {} : { parsedBody: message })
+      })
+      // What is refused as a whole runs nothing.
+      if (!response.ok) for (const id of begun) answeredTo(session, id)
+      else giveUp(session, message)
+      if (request.method !== "GET" || !response.ok) return response
+      session.streams += 1
+      return watched(response, request, () => {
+        session.streams -= 1
+        seen(session)
+      })
+    } catch (error) {
+      for (const id of begun) answeredTo(session, id)
+      throw error
+    }
   }
 
   const begin = async (request: Request, caller: Caller, message: unknown): Promise<Response> => {
@@ -159,15 +222,19 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
       owner,
       server,
       transport,
-      forgetEvents: events.clear,
+      events,
       last_seen: now(),
-      running: new Set(),
-      streams: 0
+      running: new Map(),
+      // Nobody can end it before its first answer.
+      streams: 1,
+      version: lastWithBatches
     }
     server.onerror = report
     const send = transport.send.bind(transport)
     transport.send = (sent, options) => {
-      if ("id" in sent && !("method" in sent) && sent.id !== undefined && session.running.delete(sent.id)) seen(session)
+      if ("result" in sent && typeof sent.result["protocolVersion"] === "string")
+        session.version = sent.result["protocolVersion"]
+      if ("id" in sent && !("method" in sent) && sent.id !== undefined) answeredTo(session, sent.id)
       return send(sent, options)
     }
     // Before anything is waited for: others that begin meanwhile count this one.
@@ -177,6 +244,7 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
     owned.set(owner, mine.add(session))
     await server.connect(transport)
     const response = await answered(session, request, caller, message)
+    session.streams -= 1
     if (!response.ok) await end(session)
     return response
   }
@@ -185,7 +253,11 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
   const handle = async (request: Request, caller: Caller, message: unknown): Promise<Response> => {
     const id = request.headers.get("mcp-session-id")
     if (id === null) {
-      if (request.method === "POST" && isInitialize(message)) return begin(request, caller, message)
+      // What would be refused later ends no other session now.
+      if (request.method === "POST" && isInitializeRequest(message) && takesStreams(request))
+        return begin(request, caller, message)
+      if (isInitializeRequest(message))
+        return refusal(406, -32000, "Not Acceptable: accept both application/json and text/event-stream")
       return refusal(
         400,
         -32000,

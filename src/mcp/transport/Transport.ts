@@ -3,7 +3,9 @@ import type { Caller } from "./Caller.ts"
 import { readMessage, refusal } from "./Messages.ts"
 import { makeSessions, type SessionsOptions } from "./Sessions.ts"
 import { makeStateless, type ServeStateless } from "./Stateless.ts"
+import { watched } from "./Watched.ts"
 
+/** What the transport serves, and its bounds. */
 export interface TransportOptions extends SessionsOptions {
   /** A new server for one request of 2026-07-28. */
   readonly statelessServer: ServeStateless
@@ -24,9 +26,11 @@ export const makeTransport = ({ max_request_bytes, statelessServer, ...options }
       return refusal(415, -32000, "Unsupported Media Type: Content-Type must be application/json")
     const body = await readMessage(request, max_request_bytes)
     if ("refused" in body) return body.refused
-    return (await isLegacyRequest(request, body.json))
-      ? sessions.handle(request, caller, body.json)
-      : stateless.handle(request, caller, body.json)
+    if (await isLegacyRequest(request, body.json)) return sessions.handle(request, caller, body.json)
+    const response = await stateless.handle(request, caller, body.json)
+    // The call goes on behind an answer that streams.
+    const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true
+    return isStream ? watched(response, request, caller.hold()) : response
   }
 
   const close = async () => {

@@ -12,13 +12,13 @@ export const mcpSettings = () =>
     max_sessions: Setting.setting("MCP_MAX_SESSIONS", Setting.integer(1, 1_000_000), {
       fallback: 10_000,
       shown: "10000",
-      description: "most MCP sessions of this process; beyond it new ones are refused"
+      description: "most MCP sessions of this process; beyond it a new one ends the idlest of who has most"
     }),
     sessions_per_principal: Setting.setting("MCP_SESSIONS_PER_PRINCIPAL", Setting.integer(1, 100_000), {
       fallback: 100,
       shown: "100",
       description:
-        "most MCP sessions of one user or agent in this process; a new one ends the one that was idle longest"
+        "most MCP sessions of one user or agent in this process; a new one ends the one that was idle longest, and is refused where all are at work"
     }),
     max_request_bytes: Setting.setting("MCP_MAX_REQUEST_BYTES", Setting.bytes, {
       fallback: 4 * 1024 ** 2,
