@@ -4,6 +4,7 @@ import { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
 import { Client as SessionClient } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport as SessionStdio } from "@modelcontextprotocol/sdk/client/stdio.js"
 import { Effect } from "effect"
+import { configOf } from "../../src/cli/mcp/ClientConfig.ts"
 import * as KeyFormat from "../../src/identity/KeyFormat.ts"
 import { childService, main } from "../support/ChildService.ts"
 import { client as api, TestServer } from "../support/TestServer.ts"
@@ -158,26 +159,28 @@ it.scopedLive("a session goes on when the service was started again, and its cli
   })
 )
 
-it.effect.each(["claude-desktop", "claude-code", "cursor", "vscode"])(
-  "the configuration for %s is JSON, and nothing else is on stdout",
-  (name) =>
-    Effect.gen(function* () {
-      const { code, stdout, stderr } = yield* run([
-        "connect",
-        "--print-config",
-        name,
-        "--url",
-        "https://tracepipe.example/",
-        "--api-key",
-        "tp_x"
-      ])
-      expect(code, stderr).toBe(0)
-      expect(stdout).toBe(`${JSON.stringify(JSON.parse(stdout), null, 2)}\n`)
-      expect(stdout).toContain(
-        name === "claude-desktop" ? '"https://tracepipe.example"' : '"https://tracepipe.example/mcp"'
-      )
-      // The others stand in files that are shared.
-      expect(stdout.includes("tp_x")).toBe(name === "claude-desktop")
-      expect(stderr).toContain("put this into ")
+it.effect("the configuration is on stdout, and nothing else; where it goes on stderr", () =>
+  Effect.gen(function* () {
+    const { code, stdout, stderr } = yield* run(["connect", "--print-config", "claude-desktop", "--api-key", "tp_x"])
+    expect(code, stderr).toBe(0)
+    const { tracepipe } = JSON.parse(stdout).mcpServers
+    expect(tracepipe).toMatchObject({ env: { TRACEPIPE_API_KEY: "tp_x" } })
+    expect(tracepipe.args.slice(-3)).toEqual(["mcp", "--url", "http://127.0.0.1:8000"])
+    expect(stderr).toContain("put this into claude_desktop_config.json")
+  })
+)
+
+it.each(["claude-code", "cursor", "vscode"] as const)(
+  "the configuration for %s stands in a file that is shared: it holds no key",
+  (client) => {
+    const { json, hint = "" } = configOf(client, {
+      url: "https://tracepipe.example",
+      api_key: "tp_x",
+      program: ["bun"]
     })
+    const text = JSON.stringify(json)
+    expect(text).toContain('"url":"https://tracepipe.example/mcp"')
+    expect(text).toMatch(/"Authorization":"Bearer \$\{[^}]+\}"/)
+    expect(text + hint).not.toContain("tp_x")
+  }
 )
