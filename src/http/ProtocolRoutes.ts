@@ -24,15 +24,6 @@ type Route = (request: Request, server: Bun.Server<unknown>) => Promise<Response
 const isPreflight = ({ method, headers }: Request) =>
   method === "OPTIONS" && headers.has("origin") && headers.has("access-control-request-method")
 
-/** Header fields as the rest of the service reads them: a plain object with names in lower case. */
-const fieldsOf = (headers: Headers): Readonly<Record<string, string>> => {
-  const fields: Record<string, string> = {}
-  headers.forEach((value, name) => {
-    fields[name] = value
-  })
-  return fields
-}
-
 const withFields = (response: Response, fields: Readonly<Record<string, string>>) => {
   for (const name in fields) response.headers.set(name, fields[name] ?? "")
   return response
@@ -84,7 +75,7 @@ export const protocolRoutes = Effect.gen(function* () {
 
   const answer = (protocol: Protocol, request: Request, peer: string | null): Effect.Effect<Response> =>
     Effect.suspend(() => {
-      const headers = fieldsOf(request.headers)
+      const headers: Readonly<Record<string, string>> = request.headers.toJSON()
       const info: typeof RequestInfo.Service = {
         request_id: requestId(headers["x-request-id"], id.next),
         ip: addressOf(peer, headers["x-forwarded-for"])

@@ -1,4 +1,5 @@
-import { isJsonContentType, isLegacyRequest } from "@modelcontextprotocol/server"
+import { isJsonContentType, isLegacyRequest, PROTOCOL_VERSION_META_KEY } from "@modelcontextprotocol/server"
+import { Predicate } from "effect"
 import type { Caller } from "./Caller.ts"
 import { readMessage, refusal } from "./Messages.ts"
 import { makeSessions, type SessionsOptions } from "./Sessions.ts"
@@ -10,6 +11,20 @@ export interface TransportOptions extends SessionsOptions {
   /** A new server for one request of 2026-07-28. */
   readonly statelessServer: ServeStateless
   readonly max_request_bytes: number
+}
+
+const firstStateless = "2026-07-28"
+
+/** Where there is no doubt what a message belongs to; all else is the SDK's to tell apart. */
+const plainEra = ({ headers }: Request, message: unknown): "session" | "stateless" | undefined => {
+  const namesVersion =
+    Predicate.hasProperty(message, "params") &&
+    Predicate.hasProperty(message.params, "_meta") &&
+    Predicate.hasProperty(message.params._meta, PROTOCOL_VERSION_META_KEY)
+  if (namesVersion)
+    return Predicate.hasProperty(message, "method") && message.method !== "initialize" ? "stateless" : undefined
+  const version = headers.get("mcp-protocol-version") ?? ""
+  return headers.has("mcp-session-id") && version < firstStateless ? "session" : undefined
 }
 
 /**
@@ -26,7 +41,8 @@ export const makeTransport = ({ max_request_bytes, statelessServer, ...options }
       return refusal(415, -32000, "Unsupported Media Type: Content-Type must be application/json")
     const body = await readMessage(request, max_request_bytes)
     if ("refused" in body) return body.refused
-    if (await isLegacyRequest(request, body.json)) return sessions.handle(request, caller, body.json)
+    const era = plainEra(request, body.json) ?? ((await isLegacyRequest(request, body.json)) ? "session" : "stateless")
+    if (era === "session") return sessions.handle(request, caller, body.json)
     const response = await stateless.handle(request, caller, body.json)
     // The call goes on behind an answer that streams.
     const isStream = response.headers.get("content-type")?.startsWith("text/event-stream") === true
