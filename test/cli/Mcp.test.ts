@@ -1,5 +1,5 @@
 import { expect, it, layer } from "@effect/vitest"
-import { Client, type Tool } from "@modelcontextprotocol/client"
+import { Client } from "@modelcontextprotocol/client"
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio"
 import { Client as SessionClient } from "@modelcontextprotocol/sdk/client/index.js"
 import { StdioClientTransport as SessionStdio } from "@modelcontextprotocol/sdk/client/stdio.js"
@@ -7,6 +7,8 @@ import { Effect } from "effect"
 import { configOf } from "../../src/cli/mcp/ClientConfig.ts"
 import * as KeyFormat from "../../src/identity/KeyFormat.ts"
 import { childService, main } from "../support/ChildService.ts"
+import { callEach } from "../support/EachTool.ts"
+import { begin, send, call as toolCall } from "../support/McpWire.ts"
 import { client as api, TestServer } from "../support/TestServer.ts"
 import { run } from "./Tracepipe.ts"
 
@@ -40,55 +42,6 @@ const inSession = (environment: Readonly<Record<string, string>>) =>
     }),
     (client) => Effect.promise(() => client.close())
   )
-
-/** What the platform offers agents. */
-const toolNames = [
-  "create_example",
-  "find_examples",
-  "get_example",
-  "get_example_messages",
-  "get_session_timeline",
-  "get_suite",
-  "get_tool",
-  "get_usage",
-  "list_sessions",
-  "list_suites",
-  "report_log",
-  "search_tools"
-]
-
-const id = "01a1fd02-88d0-73cb-9798-39aa1d449156"
-
-/** An input that each tool takes; ids in it lead nowhere. */
-const inputs: Readonly<Record<string, Record<string, unknown>>> = {
-  create_example: { session_id: id, model_id: id },
-  get_example: { example_id: id },
-  get_example_messages: { example_id: id },
-  get_session_timeline: { session_id: id },
-  get_suite: { suite_id: id },
-  get_tool: { tool_id: id },
-  report_log: { entries: [{ event_type: "test", severity: "info", source: "test" }] }
-}
-
-interface Caller {
-  readonly listTools: () => Promise<{ readonly tools: ReadonlyArray<Pick<Tool, "name">> }>
-  readonly callTool: (call: { name: string; arguments: Record<string, unknown> }) => Promise<unknown>
-}
-
-const callEach = (client: Caller) =>
-  Effect.promise(async () => {
-    const { tools } = await client.listTools()
-    expect(tools.map(({ name }) => name).toSorted()).toEqual(toolNames)
-    for (const { name } of tools) {
-      const answer = await client.callTool({ name, arguments: inputs[name] ?? {} })
-      const text = JSON.stringify(answer)
-      // What there is not is answered as a tool's error that names it; nothing else goes wrong.
-      expect(text, name).toMatch(
-        inputs[name] === undefined || name === "report_log" ? /structuredContent/ : /not_found/
-      )
-      expect(text, name).not.toContain("validation_error")
-    }
-  })
 
 layer(TestServer.layer())("tracepipe mcp", (it) => {
   const environment = Effect.map(TestServer, ({ base_url, api_key }) => ({
@@ -151,10 +104,16 @@ it.scopedLive("a session goes on when the service was started again, and its cli
     const client = yield* inSession({ TRACEPIPE_URL: service.base_url, TRACEPIPE_API_KEY: service.api_key })
     const call = Effect.promise(() => client.callTool({ name: "list_suites", arguments: {} }))
     expect((yield* call).structuredContent).toMatchObject({ items: [] })
+    const headers = { "x-api-key": service.api_key }
+    const url = `${service.base_url}/mcp`
+    const session = yield* Effect.promise(() => begin(url, { headers }))
     yield* service.end("SIGKILL")
     const away = yield* Effect.flip(Effect.tryPromise(() => client.callTool({ name: "list_suites", arguments: {} })))
     expect(String(away.error)).toContain("nothing answers at")
     yield* service.start
+    // Who is no relay is told that the session is over.
+    const over = yield* Effect.promise(() => send(url, toolCall("list_suites"), { session, headers }))
+    expect([over.status, yield* Effect.promise(() => over.text())]).toEqual([404, expect.stringContaining("-32001")])
     expect((yield* call).structuredContent).toMatchObject({ items: [] })
   })
 )
