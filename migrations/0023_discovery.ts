@@ -15,10 +15,12 @@ export default {
         select trim(lower(regexp_replace(regexp_replace(coalesce(words, ''),
           '([[:lower:][:digit:]])([[:upper:]])', '\\1 \\2', 'g'), '[[:punct:][:space:]]+', ' ', 'g')))
       $$`
+    // A name beyond what an index takes as one key is not looked for.
     yield* sql`
       create function schema_properties(schema json) returns text[] language sql immutable parallel safe as $$
         select coalesce(array_agg(key), '{}') from json_object_keys(
           case when json_typeof(schema -> 'properties') = 'object' then schema -> 'properties' else '{}' end) key
+        where octet_length(key) <= 800
       $$`
     yield* sql`
       create function schema_descriptions(schema json) returns text language sql immutable parallel safe as $$

@@ -70,6 +70,17 @@ const world = Effect.gen(function* () {
 })
 
 layer(TestServer.layer())("discovery", (it) => {
+  it.effect("takes names of properties that are longer than an index's keys", () =>
+    Effect.gen(function* () {
+      const { api_key, found, tracker } = yield* world
+      // Of random digits, which nothing makes shorter.
+      const long = Array.from({ length: 100 }, () => Bun.randomUUIDv7()).join("")
+      const input_schema = { type: "object", properties: { [long]: text, by_its_short_name: text } }
+      yield* posted(api_key, `/v1/mcp/servers/${tracker}/tools`, { name: "long", input_schema })
+      expect(yield* found({ schema: ["by_its_short_name"] })).toEqual(["long"])
+    })
+  )
+
   it.effect("finds capabilities by their names, with typing errors and by parts of them", () =>
     Effect.gen(function* () {
       const { found } = yield* world
