@@ -53,8 +53,11 @@ export const fewShot: PromptDescription = {
 
 const said = (role: PromptMessage["role"], text: string): PromptMessage => ({
   role,
-  content: { type: "text", text: cutText(text, textChars) }
+  content: { type: "text", text }
 })
+
+/** The same of an example, which has to leave room for others. */
+const shown = (role: PromptMessage["role"], text: string): PromptMessage => said(role, cutText(text, textChars))
 
 const call = (name: string, json: string) => `Call of the tool ${name}:\n\`\`\`json\n${json}\n\`\`\``
 
@@ -62,14 +65,14 @@ const call = (name: string, json: string) => `Call of the tool ${name}:\n\`\`\`j
 const rendered = (message: Message): PromptMessage => {
   switch (message.role) {
     case "system":
-      return said("user", `The setting: ${message.content}`)
+      return shown("user", `The setting: ${message.content}`)
     case "user":
-      return said("user", message.content)
+      return shown("user", message.content)
     case "tool":
-      return said("user", `Result of the call:\n${message.content}`)
+      return shown("user", `Result of the call:\n${message.content}`)
     case "assistant": {
       const calls = (message.tool_calls ?? []).map(({ function: { name, arguments: json } }) => call(name, json))
-      return said("assistant", [...(message.content === null ? [] : [message.content]), ...calls].join("\n\n"))
+      return shown("assistant", [...(message.content === null ? [] : [message.content]), ...calls].join("\n\n"))
     }
   }
 }
@@ -130,7 +133,7 @@ export const makeFewShot = Effect.gen(function* () {
       Effect.catchTags({ NotFound: () => Effect.succeed([]), ExampleState: () => Effect.succeed([]) })
     )
 
-  const shown = ({ action, suite, k, task }: Arguments) =>
+  const answer = ({ action, suite, k, task }: Arguments) =>
     Effect.gen(function* () {
       const suite_id = suite === undefined ? undefined : yield* suiteOf(suite)
       const within = suite_id === undefined ? {} : { suite_id }
@@ -149,5 +152,5 @@ export const makeFewShot = Effect.gen(function* () {
       } satisfies PromptAnswer
     })
 
-  return (input: Readonly<Record<string, string>>) => Effect.flatMap(Effect.mapError(decode(input), wrong), shown)
+  return (input: Readonly<Record<string, string>>) => Effect.flatMap(Effect.mapError(decode(input), wrong), answer)
 })

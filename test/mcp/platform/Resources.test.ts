@@ -181,6 +181,12 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(texts.at(-1)).toBe("user: Now do this in the same way:\nOpen mine")
       expect(texts.join("\n")).not.toContain("least sure")
 
+      // What is to be done is told whole.
+      const task = `Open ${"all of it ".repeat(1900)}and close it`
+      for (const action of [actions[0].name, "no such action"]) {
+        expect((yield* as(me)(prompt({ ...wanted, action, task }))).messages.at(-1)?.content.text).toMatch(/and close it$/)
+      }
+
       const byId = yield* as(me)(prompt({ action: String(ids["ActionId"]), suite: String(ids["SuiteId"]), k: "10" }))
       const all = byId.messages.map(({ content: { text } }) => text).join("\n")
       expect(all.indexOf("Open the surest")).toBeLessThan(all.indexOf("Open the least sure"))
