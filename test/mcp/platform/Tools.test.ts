@@ -372,6 +372,30 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
     })
   )
 
+  it.effect("create_example tells which example it made, even when it cannot see how that goes on", () =>
+    Effect.gen(function* () {
+      const { me, ids } = yield* World
+      const { sql } = yield* TestServer
+      let made = ""
+      const away = Effect.gen(function* () {
+        const [newest] = yield* sql<{ id: string }>`select id from examples where org_id = ${me.org_id}
+          order by id desc limit 1`
+        made = newest?.id ?? ""
+        yield* sql`delete from examples where id = ${made}`
+      })
+      let told = 0
+      const answer = yield* as(me)(
+        call("create_example", inputOf("create_example", ids), () => {
+          told += 1
+          return told === 1 ? Effect.orDie(away) : Effect.void
+        })
+      )
+      expect(answer.isError, textOf(answer)).toBeUndefined()
+      expect(answer.structuredContent).toMatchObject({ id: made, status: "PENDING" })
+      expect(textOf(answer)).toContain(`Call get_example with example_id ${made}`)
+    })
+  )
+
   it.effect("a call that is interrupted waits no longer, and the example goes on", () =>
     Effect.gen(function* () {
       const { me, ids } = yield* World
