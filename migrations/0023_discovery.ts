@@ -60,6 +60,8 @@ export default {
       add column tools text[] not null default '{}',
       add column tool_ids uuid[] not null default '{}',
       add column search tsvector`
+    yield* sql`create index examples_org_shown on examples (org_id, id)
+      where status = 'COMPLETED' and review is distinct from 'rejected'`
     for (const column of ["actions", "action_ids", "tools", "tool_ids", "search"]) {
       yield* sql`create index ${sql(`examples_${column}`)} on examples using gin (${sql(column)})
         where status = 'COMPLETED' and review is distinct from 'rejected'`
@@ -67,6 +69,7 @@ export default {
   }),
   down: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
+    yield* sql`drop index examples_org_shown`
     yield* sql`alter table examples drop column title, drop column actions, drop column action_ids, drop column tools,
       drop column tool_ids, drop column search`
     yield* sql`alter table mcp_servers drop column names, drop column search`
