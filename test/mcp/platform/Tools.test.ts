@@ -350,6 +350,8 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(found.items[0].input_schema).toMatchObject({ $comment: expect.stringContaining("call get_tool") })
       const { tool } = yield* asMe(answered("get_tool", { tool_id: found.items[0].id }))
       expect(tool.input_schema).toEqual(schema)
+      yield* sql`update capabilities set gone_at = now() where id = ${ids["CapabilityId"] ?? ""}`
+      expect(yield* asMe(refused("get_tool", { tool_id: ids["CapabilityId"] }))).toMatch(/^not_found: /)
     })
   )
 
