@@ -15,6 +15,9 @@ const decode = Schema.decodeUnknownEither(NewLogEntry)
 const ahead = Duration.days(1)
 const earliest = DateTime.unsafeMake("2000-01-01T00:00:00Z")
 
+/** Text is looked for in every entry of a time: without its begin, of so much. */
+const searched = Duration.days(7)
+
 /** Partitions are there so long before anything falls into them. */
 const monthsAhead = 3
 
@@ -71,11 +74,18 @@ export class Logs extends Effect.Service<Logs>()("telemetry/Logs", {
       withPolicy(scope("logs:write"))
     )
 
+    const bounded = (query: LogQuery) =>
+      Effect.map(DateTime.now, (now): LogQuery => {
+        if (query.q === undefined || query.q === "" || query.from !== undefined) return query
+        const end = query.to === undefined ? now : DateTime.min(query.to, now)
+        return { ...query, from: DateTime.max(DateTime.subtractDuration(end, searched), earliest) }
+      })
+
     const list = Effect.fn("Logs.list")(
       function* (query: LogQuery) {
         const { org_id } = yield* CurrentPrincipal
         const keyset = yield* Keyset.position(query.cursor)
-        return Keyset.page(yield* repo.list(org_id, query, keyset), query.limit)
+        return Keyset.page(yield* repo.list(org_id, yield* bounded(query), keyset), query.limit)
       },
       withPolicy(scope("logs:read"))
     )

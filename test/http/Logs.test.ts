@@ -54,9 +54,14 @@ layer(TestServer.layer(), { excludeTestServices: true })("logs", (it) => {
         [{ correlation_id: "c1", severity: "debug" }, ["tool.called"]],
         [{ source: "agent-2" }, ["tool.failed"]],
         [{ from: moment(1), to: moment(3) }, ["tool.failed", "tool.called"]],
-        [{ q: "create_issue" }, ["tool.called"]],
-        [{ q: "RUN." }, ["run.ended", "run.begun"]],
-        [{ q: "100 %" }, ["run.ended"]]
+        [{ q: "create_issue", from: moment(0) }, ["tool.called"]],
+        [{ q: "RUN.", from: moment(0) }, ["run.ended", "run.begun"]],
+        [{ q: "100 %", from: moment(0) }, ["run.ended"]],
+        // Without a begin, of the week before the end.
+        [{ q: "RUN.", to: moment(3) }, ["run.begun"]],
+        [{ q: "RUN.", to: DateTime.add(moment(1), { days: 7 }) }, ["run.ended"]],
+        [{ q: "RUN." }, []],
+        [{ q: "RUN.", to: DateTime.unsafeMake("0001-01-01T00:00:00Z") }, []]
       ] as const satisfies ReadonlyArray<readonly [Wanted, ReadonlyArray<string>]>) {
         expect(yield* types(wanted), JSON.stringify(wanted)).toEqual(expected)
       }

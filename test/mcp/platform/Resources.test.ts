@@ -184,7 +184,9 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       // What is to be done is told whole.
       const task = `Open ${"all of it ".repeat(1900)}and close it`
       for (const action of [actions[0].name, "no such action"]) {
-        expect((yield* as(me)(prompt({ ...wanted, action, task }))).messages.at(-1)?.content.text).toMatch(/and close it$/)
+        expect((yield* as(me)(prompt({ ...wanted, action, task }))).messages.at(-1)?.content.text).toMatch(
+          /and close it$/
+        )
       }
 
       const byId = yield* as(me)(prompt({ action: String(ids["ActionId"]), suite: String(ids["SuiteId"]), k: "10" }))
