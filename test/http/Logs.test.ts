@@ -126,6 +126,12 @@ layer(TestServer.layer(), { excludeTestServices: true })("logs", (it) => {
           ]
         }
       })
+      // However much was sent, little of it is said again.
+      const long = "x".repeat(200_000)
+      const wrong = { event_type: long, severity: long, timestamp: long, source: long }
+      const again = yield* reported(api_key, [wrong, long, { event_type: "x", severity: long }])
+      expect(again.body.refused.map(({ index }: { readonly index: number }) => index)).toEqual([0, 1, 2])
+      expect(JSON.stringify(again.body).length).toBeLessThan(1200)
       expect(yield* reported(api_key, { event_type: "no list" })).toMatchObject({ status: 422 })
       const { logs } = yield* client(api_key)
       const { items } = yield* logs.list({ urlParams: { limit: 20 } })
