@@ -8,7 +8,7 @@ export default {
     yield* sql`
       create table log_entries (
         id uuid not null,
-        org_id uuid not null,
+        org_id uuid not null constraint log_entries_org references organizations on delete cascade,
         timestamp timestamptz not null,
         event_type text not null constraint log_entries_event_type_length check (char_length(event_type) between 1 and 200),
         severity text not null constraint log_entries_severity

@@ -198,6 +198,13 @@ layer(TestServer.layer(), { excludeTestServices: true })("logs", (it) => {
         expect({ name, may_write, may_change }).toEqual({ name, may_write: true, may_change: false })
       const denied = yield* Effect.flip(sql`update log_entries set event_type = 'other' where org_id = ${org_id}`)
       expect(String(denied.cause)).toContain("permission denied")
+      // They go with their organization, from every partition.
+      const other = yield* organization()
+      yield* reported(other.api_key, [{ event_type: "now" }, { event_type: "then", timestamp: "2020-02-29T12:00:00Z" }])
+      const left = sql`select from log_entries where org_id = ${other.org_id}`
+      expect((yield* Effect.orDie(left)).length).toBe(2)
+      yield* asOwner(`delete from organizations where id = '${other.org_id}'`)
+      expect(yield* Effect.orDie(left)).toEqual([])
     })
   )
 
