@@ -234,6 +234,10 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(yield* as(me)(complete(few_shot, "suite", suite.name.slice(0, 12)))).toEqual([suite.name])
       expect(yield* as(me)(complete(few_shot, "k", "1"))).toEqual(["1", "10"])
       expect(yield* as(me)(complete(few_shot, "task", "x"))).toEqual([])
+      for (const name of ["action", "suite"]) {
+        for (const value of ["\u0000", "\ud800", "x".repeat(201)])
+          expect(yield* as(me)(complete(few_shot, name, value)), name).toEqual([])
+      }
       const sessions = { uriTemplate: "tracepipe://sessions/{id}" }
       const messages = { uriTemplate: "tracepipe://examples/{id}/messages" }
       expect(yield* as(me)(complete(sessions, "id", String(ids["SessionId"])))).toEqual([ids["SessionId"]])
