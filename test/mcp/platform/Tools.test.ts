@@ -59,6 +59,13 @@ const properties = (schema: unknown, path: string): ReadonlyArray<readonly [stri
   ]
 }
 
+/** Every object with fields of its own in a schema, at any depth. */
+const objects = (schema: unknown): ReadonlyArray<Json> => {
+  const { properties: own, items, anyOf = [] } = Object(schema)
+  const inner = [...Object.values(Object(own)), ...(items === undefined ? [] : [items]), ...anyOf]
+  return [...(own === undefined ? [] : [Object(schema)]), ...inner.flatMap(objects)]
+}
+
 /** The caller's things, and what is in another organization of the same database. */
 class World extends Effect.Service<World>()("test/World", {
   effect: Effect.gen(function* () {
@@ -94,6 +101,7 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
         for (const [path, schema] of properties(inputSchema, name)) {
           expect(schema["description"], path).toMatch(/\w{2}/)
         }
+        for (const schema of objects(inputSchema)) expect(schema["additionalProperties"], name).toBe(false)
         for (const schema of [inputSchema, outputSchema]) {
           expect(schema.type, name).toBe("object")
           expect(JSON.stringify(schema), name).not.toMatch(/"\$ref"|"\$defs"|"\$id"/)
@@ -187,6 +195,14 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
         }
         expect(yield* as(me)(refused(name, "text")), name).toContain("the input must be a JSON object")
       }
+      // Within a field, too.
+      const range = { from_seq: 0, to_seq: 1, nonsense: 1 }
+      const inRange = yield* as(me)(refused("create_example", { ...inputOf("create_example", ids), range }))
+      expect(inRange).toContain("range.nonsense: is not known; range takes from_seq, to_seq")
+      const entry = { event_type: "x", nonsense: 1 }
+      expect(yield* as(me)(refused("report_log", { entries: [entry] }))).toContain(
+        "entries.0.nonsense: is not known; entries.0 takes timestamp, event_type, "
+      )
       const { code } = yield* Effect.flip(as(me)(call("no_such_tool")))
       expect(code).toBe(-32602)
     })
