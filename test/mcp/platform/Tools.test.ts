@@ -354,9 +354,11 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       const long = "x".repeat(5000)
       const ids = yield* populate(me)
       yield* sql`update sessions set metadata = ${JSON.stringify({ long })}::json where id = ${ids["SessionId"] ?? ""}`
+      for (const table of ["sessions", "suites", "actions", "action_parameters"])
+        yield* sql`update ${sql(table)} set description = ${long} where org_id = ${me.org_id}`
       const schema = { type: "object", properties: { to: { type: "string", description: long } } }
-      yield* sql`update capabilities set input_schema = ${JSON.stringify(schema)}::json
-        where id = ${ids["CapabilityId"] ?? ""}`
+      yield* sql`update capabilities set input_schema = ${JSON.stringify(schema)}::json, description = ${long},
+        annotations = ${JSON.stringify({ long })}::json where id = ${ids["CapabilityId"] ?? ""}`
       const asMe = as(me)
       const sessions = yield* asMe(answered("list_sessions"))
       expect(sessions.items[0].metadata).toEqual({
@@ -366,6 +368,24 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(found.items[0].input_schema).toMatchObject({ $comment: expect.stringContaining("call get_tool") })
       const { tool } = yield* asMe(answered("get_tool", { tool_id: found.items[0].id }))
       expect(tool.input_schema).toEqual(schema)
+      const told = yield* asMe(answered("get_tool", { tool_id: found.items[0].id }))
+      expect(told.tool).toMatchObject({ description: long, annotations: { long } })
+      expect(found.items[0].annotations).toEqual({ cut: "5011 characters; call get_tool" })
+      const cut = /^x+… \[cut: \d{4} more characters\]$/
+      const [suites, suite] = [
+        yield* asMe(answered("list_suites")),
+        yield* asMe(answered("get_suite", { suite_id: ids["SuiteId"] }))
+      ]
+      for (const { description } of [
+        found.items[0],
+        sessions.items[0],
+        suites.items[0],
+        suite.actions[0],
+        suite.actions[0].parameters[0]
+      ]) {
+        expect(description).toMatch(cut)
+      }
+      expect(suite.suite.description).toBe(long)
       yield* sql`update capabilities set gone_at = now() where id = ${ids["CapabilityId"] ?? ""}`
       expect(yield* asMe(refused("get_tool", { tool_id: ids["CapabilityId"] }))).toMatch(/^not_found: /)
     })
