@@ -1,3 +1,4 @@
+import { join } from "node:path"
 import { expect, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { PlatformSurface } from "../../../src/mcp/platform/PlatformSurface.ts"
@@ -192,6 +193,30 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       const byId = yield* as(me)(prompt({ action: String(ids["ActionId"]), suite: String(ids["SuiteId"]), k: "10" }))
       const all = byId.messages.map(({ content: { text } }) => text).join("\n")
       expect(all.indexOf("Open the surest")).toBeLessThan(all.indexOf("Open the least sure"))
+
+      // What is too long ends with where its rest is.
+      const chatty = yield* example(
+        me,
+        "Open the chatty",
+        Array.from({ length: 20 }, () => "z".repeat(2000))
+      )
+      yield* sql`update examples set confidence = 1 where id = ${chatty.id}`
+      const long = (yield* as(me)(prompt(wanted))).messages.map(({ content: { text } }) => text)
+      const from_index = /call get_example_messages with example_id (\S+) and from_index (\d+)/.exec(long.at(-2) ?? "")
+      expect(from_index?.[1]).toBe(chatty.id)
+      const last = yield* as(me)(
+        answered("get_example_messages", { example_id: chatty.id, from_index: Number(from_index?.[2]) })
+      )
+      // Before what is left out, a title and the messages; after it, what is asked for.
+      expect(last.messages.length).toBeGreaterThan(1)
+      expect(Number(from_index?.[2]) + 3).toBe(long.length)
+
+      // One that nothing is left of takes nobody's place.
+      const [row] = yield* sql<{ path: string }>`select storage_path as path from examples where id = ${chatty.id}`
+      const { data_dir } = yield* TestServer
+      yield* Effect.promise(() => Bun.write(join(data_dir, "objects", row?.path ?? "", "messages.jsonl"), ""))
+      const without = yield* as(me)(prompt(wanted))
+      expect(without.messages.map(({ content: { text } }) => text)).toContain("Open the surest")
 
       const none = yield* as(stranger)(prompt({ action: actions[0].name, task: "Open mine" }))
       expect(none.messages.map(({ content: { text } }) => text).join("\n")).toMatch(
