@@ -7,8 +7,8 @@ import { Sessions } from "../../session/Sessions.ts"
 import { fewShot } from "./FewShot.ts"
 import { messagesTemplate, sessionTemplate } from "./Uris.ts"
 
-/** As many as the protocol lets a server answer. */
-const most = 100
+/** One more than the protocol lets a server answer: that there are more is said, too. */
+const most = 101
 /** Actions of so many suites are looked through: somebody is typing. */
 const suitesLookedAt = 20
 

@@ -270,6 +270,16 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       for (const of of [sessions, messages]) expect(yield* as(stranger)(complete(of, "id", ""))).toEqual([])
       expect(yield* as(stranger)(complete(few_shot, "action", ""))).toEqual([])
       expect(yield* as(me, { scopes: [] })(complete(sessions, "id", ""))).toEqual([])
+      // One more than are told says that there are more.
+      const many = yield* organization()
+      const { sql } = yield* TestServer
+      const rows = Array.from({ length: 102 }, (_, n) => ({
+        id: Bun.randomUUIDv7(),
+        org_id: many.org_id,
+        name: `Suite ${n}`
+      }))
+      yield* sql`insert into suites ${sql.insert(rows)}`
+      expect(yield* as(many)(complete(few_shot, "suite", "Suite"))).toHaveLength(101)
       expect(yield* Effect.flip(as(me)(complete({ prompt: "other" }, "x", "")))).toMatchObject({ code: -32602 })
     })
   )
