@@ -225,6 +225,36 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
     })
   )
 
+  it.effect("a key that is restricted to other suites is shown, offered and counted nothing of these", () =>
+    Effect.gen(function* () {
+      const { me, ids, session } = yield* World
+      const { suite, actions } = yield* as(me)(answered("get_suite", { suite_id: ids["SuiteId"] }))
+      const messages = `tracepipe://examples/${ids["ExampleId"]}/messages`
+      const wanted = { action: String(actions[0].name) }
+      const seen = Effect.gen(function* () {
+        const readable = (uri: string) => Effect.isSuccess(read(uri))
+        const { total } = yield* answered("get_usage", { group_by: "suite" })
+        const { description } = yield* prompt(wanted)
+        return {
+          listed: (yield* all).length > 0,
+          session: yield* readable(session),
+          messages: yield* readable(messages),
+          few_shot: !description.startsWith("There are no examples"),
+          within: yield* Effect.isSuccess(prompt({ ...wanted, suite: suite.name })),
+          actions: (yield* complete({ prompt: "few_shot" }, "action", wanted.action)).length > 0,
+          suites: (yield* complete({ prompt: "few_shot" }, "suite", suite.name)).length > 0,
+          sessions: (yield* complete({ uriTemplate: "tracepipe://sessions/{id}" }, "id", "")).length > 0,
+          examples: (yield* complete({ uriTemplate: "tracepipe://examples/{id}/messages" }, "id", "")).length > 0,
+          usage: total.sessions > 0
+        }
+      })
+      const every = (is: boolean, found: Effect.Effect.Success<typeof seen>) =>
+        expect(found).toEqual(Object.fromEntries(Object.keys(found).map((name) => [name, is])))
+      every(true, yield* as(me, { suite_ids: [ids["SuiteId"] ?? ""] })(seen))
+      every(false, yield* as(me, { suite_ids: [Bun.randomUUIDv7()] })(seen))
+    })
+  )
+
   it.effect("arguments of a prompt that are wrong are told by name", () =>
     Effect.gen(function* () {
       const { me } = yield* World
