@@ -15,10 +15,12 @@ export default {
         select trim(lower(regexp_replace(regexp_replace(coalesce(words, ''),
           '([[:lower:][:digit:]])([[:upper:]])', '\\1 \\2', 'g'), '[[:punct:][:space:]]+', ' ', 'g')))
       $$`
+    // A name beyond what an index takes as one key is not looked for.
     yield* sql`
       create function schema_properties(schema json) returns text[] language sql immutable parallel safe as $$
         select coalesce(array_agg(key), '{}') from json_object_keys(
           case when json_typeof(schema -> 'properties') = 'object' then schema -> 'properties' else '{}' end) key
+        where octet_length(key) <= 800
       $$`
     yield* sql`
       create function schema_descriptions(schema json) returns text language sql immutable parallel safe as $$
@@ -58,6 +60,8 @@ export default {
       add column tools text[] not null default '{}',
       add column tool_ids uuid[] not null default '{}',
       add column search tsvector`
+    yield* sql`create index examples_org_shown on examples (org_id, id)
+      where status = 'COMPLETED' and review is distinct from 'rejected'`
     for (const column of ["actions", "action_ids", "tools", "tool_ids", "search"]) {
       yield* sql`create index ${sql(`examples_${column}`)} on examples using gin (${sql(column)})
         where status = 'COMPLETED' and review is distinct from 'rejected'`
@@ -65,6 +69,7 @@ export default {
   }),
   down: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
+    yield* sql`drop index examples_org_shown`
     yield* sql`alter table examples drop column title, drop column actions, drop column action_ids, drop column tools,
       drop column tool_ids, drop column search`
     yield* sql`alter table mcp_servers drop column names, drop column search`

@@ -74,11 +74,12 @@ export class ToolsRepo extends Effect.Service<ToolsRepo>()("capability/ToolsRepo
     const find = (server: OfServer, tool_id: CapabilityId) =>
       Rows.first(Tool, sql`select ${columns} from capabilities where ${tools(server)} and id = ${tool_id}`)
 
-    /** A tool of any server, deleted ones too. */
+    /** A tool of any server, deleted ones too; of those that are still offered. */
     const findAnywhere = (org_id: OrganizationId, id: CapabilityId) =>
       Rows.first(
         Tool,
-        sql`select ${columns} from capabilities where org_id = ${org_id} and kind = 'tool' and id = ${id}`
+        sql`select ${columns} from capabilities
+          where org_id = ${org_id} and kind = 'tool' and id = ${id} and gone_at is null`
       )
 
     /** Inserts and updates tools that are described by hand; what a person describes is approved by that. */

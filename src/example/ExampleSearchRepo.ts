@@ -1,4 +1,4 @@
-import { SqlClient } from "@effect/sql"
+import { SqlClient, type Statement } from "@effect/sql"
 import { Effect, Schema } from "effect"
 import { type FindExamples, FoundExample } from "../domain/example/FoundExample.ts"
 import type { ExampleId } from "../domain/Ids.ts"
@@ -26,31 +26,42 @@ export class ExampleSearchRepo extends Effect.Service<ExampleSearchRepo>()("exam
       return isId(wanted) ? sql`(${byName} or ${sql(`${kind}_ids`)} @> array[${wanted}]::uuid[])` : byName
     }
 
-    const find = (tenant: Tenant, query: FindExamples, keyset: Position | undefined) => {
-      const { suite_id, action, tool, q, limit } = query
-      const wanted = sql.and([
+    const conditions = (tenant: Tenant, { suite_id, action, tool }: FindExamples) =>
+      sql.and([
         visible(tenant),
         sql`status = 'COMPLETED' and review is distinct from 'rejected'`,
         ...(suite_id === undefined ? [] : [sql`suite_id = ${suite_id}`]),
         ...(action === undefined ? [] : [named("action", action)]),
         ...(tool === undefined ? [] : [named("tool", tool)])
       ])
-      const searched = { table: "examples", within: wanted }
-      const fitting =
-        q === undefined || q.trim() === "" ? Ranking.unranked(sql, searched) : Ranking.byWords(sql, searched, q)
+
+    /** Best first. Of those that say the same, the first that fits: what they say they score by. */
+    const bestPage = (wanted: Statement.Fragment, q: string, keyset: Position | undefined, limit: number) =>
+      sql`with fitting as (${Ranking.byWords(sql, { table: "examples", within: wanted }, q)}), found as (
+          select distinct on (coalesce(e.content_hash, id::text)) id, ${Ranking.position_at(sql, sql`score`)}
+          from fitting join examples e using (id) order by coalesce(e.content_hash, id::text), id
+        )
+        select * from found where ${Ranking.after(sql, keyset)} order by position_at desc, id desc limit ${limit + 1}`
+
+    /** Newest first, read no further than the page: the first of those that say the same is looked up for each. */
+    const newestPage = (wanted: Statement.Fragment, keyset: Position | undefined, limit: number) =>
+      sql`select id, 0 as position_at from examples
+        where ${wanted} and ${keyset === undefined ? sql`true` : sql`id < ${keyset.id}`}
+          and not exists (select from examples o where ${wanted}
+            and o.content_hash = examples.content_hash and o.id < examples.id)
+        order by id desc limit ${limit + 1}`
+
+    const find = (tenant: Tenant, query: FindExamples, keyset: Position | undefined) => {
+      const { q, limit } = query
+      const wanted = conditions(tenant, query)
+      const page =
+        q === undefined || q.trim() === "" ? newestPage(wanted, keyset, limit) : bestPage(wanted, q, keyset, limit)
       return Rows.all(
         Positioned,
-        // Of those that say the same, the first that fits: what they say they score by.
-        sql`with fitting as (${fitting}), found as (
-            select distinct on (coalesce(e.content_hash, id::text)) id, ${Ranking.position_at(sql, sql`score`)}
-            from fitting join examples e using (id) order by coalesce(e.content_hash, id::text), id
-          ), page as (
-            select * from found where ${Ranking.after(sql, keyset)} order by position_at desc, id desc limit ${limit + 1}
-          )
-          select e.id, e.session_id, e.suite_id, coalesce(nullif(e.title, ''), left(s.description, 200)) as title,
-            e.actions, e.tools, e.confidence, e.message_count, e.created_at, ${Ranking.score(sql)}, position_at
-          from page join examples e using (id) join sessions s on s.id = e.session_id
-          order by position_at desc, id desc`
+        sql`with page as (${page})
+          select e.id, e.session_id, e.suite_id, coalesce(e.title, '') as title, e.actions, e.tools, e.confidence,
+            e.message_count, e.created_at, ${Ranking.score(sql)}, position_at
+          from page join examples e using (id) order by position_at desc, id desc`
       )
     }
 

@@ -14,7 +14,7 @@ import { describe } from "../domain/Problem.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
 import { RangeNotSatisfiable } from "../domain/session/Session.ts"
 import { TusVersion } from "../domain/session/Upload.ts"
-import { isConnectionFailure } from "../platform/SqlFailure.ts"
+import { isConnectionFailure, isTimeout, timeoutText } from "../platform/SqlFailure.ts"
 import { TUS_VERSION } from "../session/TusHeaders.ts"
 import { decodeFailure } from "./DecodeFailure.ts"
 import { allowedMethods } from "./Operations.ts"
@@ -50,6 +50,7 @@ const translate = (error: unknown, method: string, path: string) => {
     return isMisrouted ? unrouted(method, path) : decodeFailure(error, method, path)
   if (error instanceof HttpServerError.RouteNotFound) return unrouted(method, path)
   if (error instanceof HttpServerError.RequestError) return unreadable(error)
+  if (isTimeout(error)) return new Unavailable({ detail: timeoutText, retry_after_s: 2 })
   return isConnectionFailure(error)
     ? new Unavailable({ detail: "the database does not answer now; try again", retry_after_s: 2 })
     : undefined

@@ -113,7 +113,7 @@ export interface Surface {
   readonly readResource: (uri: string) => Answer<ResourceText>
   readonly prompts: ReadonlyArray<PromptDescription>
   readonly getPrompt: (name: string, input: Readonly<Record<string, string>>) => Answer<PromptAnswer>
-  /** What an argument of a prompt, or a variable of a template, may be: at most 100 values. */
+  /** What an argument of a prompt, or a variable of a template, may be: at most 101 values, of which the protocol tells 100. */
   readonly complete: (
     of: { readonly prompt: string } | { readonly uriTemplate: string },
     argument: { readonly name: string; readonly value: string }

@@ -24,6 +24,13 @@ export const isConnectionFailure = (error: unknown): boolean => {
   return (code !== undefined && connectionCodes.test(code)) || connectionMessages.test(message)
 }
 
+/** True when a statement took longer than it may: what it was asked for is too much at once. */
+export const isTimeout = (error: unknown): boolean =>
+  error instanceof SqlError.SqlError && field(error.cause, "code") === "57014"
+
+/** What is said of it. */
+export const timeoutText = "this took the database longer than it may: ask for less at once, such as a shorter time"
+
 const passingCodes = /^(40001|40P01|53...|55P03|57014)$/
 
 /** True when the same statement may well succeed a little later: the database is away, or was too busy, or refused to wait. */

@@ -1,5 +1,5 @@
 import { SqlClient } from "@effect/sql"
-import { DateTime, Effect } from "effect"
+import { DateTime, Effect, Schema } from "effect"
 import type { OrganizationId } from "../domain/Ids.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import { LogEntry, type LogQuery, type NewLogEntry } from "../domain/telemetry/LogEntry.ts"
@@ -8,6 +8,7 @@ import * as Keyset from "../platform/Keyset.ts"
 import * as Rows from "../platform/Rows.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
 
+const Partitions = Schema.Struct({ made: Schema.Int, skipped: Schema.Array(Schema.String) })
 const Positioned = Keyset.Positioned(LogEntry.fields)
 
 /** Rows of `log_entries`. */
@@ -53,11 +54,16 @@ export class LogsRepo extends Effect.Service<LogsRepo>()("telemetry/LogsRepo", {
       )
     }
 
-    /** Makes the partitions of the next months, where they are missing; answers how many. */
+    /**
+     * Makes the partitions of the last year and the next months, where they are missing. `skipped`: months whose
+     * entries are, and stay, in the default partition.
+     */
     const makePartitions = (months: number) =>
-      Effect.map(
-        orDefect(sql<{ made: number }>`select make_log_partitions(${months}) as made`),
-        ([row]) => row?.made ?? 0
+      // It may have many entries to read; set inside of the function, it would not be heeded.
+      sql`set local statement_timeout = 0`.pipe(
+        Effect.zipRight(Rows.one(Partitions, sql`select made, skipped from make_log_partitions(${months})`)),
+        sql.withTransaction,
+        orDefect
       )
 
     return { insert, list, makePartitions } as const

@@ -13,6 +13,9 @@ const spans = (group_by: UsageGrouping) =>
     ? { usual: Duration.days(7), longest: Duration.hours(maxLength) }
     : { usual: Duration.days(31), longest: Duration.days(maxLength) }
 
+/** What can be told begins there. */
+const earliest = DateTime.unsafeMake("0001-01-01T00:00:00Z")
+
 const invalid = (message: string) =>
   new ValidationError({ detail: `from ${message}`, errors: [new Issue({ path: "from", message })] })
 
@@ -29,7 +32,7 @@ export class Usage extends Effect.Service<Usage>()("telemetry/Usage", {
         const { group_by } = query
         const { usual, longest } = spans(group_by)
         const to = query.to ?? (yield* DateTime.now)
-        const from = query.from ?? DateTime.subtractDuration(to, usual)
+        const from = query.from ?? DateTime.max(DateTime.subtractDuration(to, usual), earliest)
         const span = DateTime.distance(from, to)
         if (span < 0) return yield* invalid("must not be after to")
         if (span > Duration.toMillis(longest)) {

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import type { SqlClient } from "@effect/sql"
 import { expect, it, layer } from "@effect/vitest"
 import { Effect, Layer, Logger } from "effect"
@@ -180,6 +181,28 @@ it.scoped("two nodes that start at once on an empty database apply every migrati
     expect(rows.map(({ id }) => id)).toEqual(known.map(({ id }) => id))
     expect(rows.every(({ applied_at }) => applied_at !== null)).toBe(true)
     expect(yield* everything(here)).toEqual(yield* everything(yield* testDatabase))
+  })
+)
+
+it.scoped("capabilities whose properties have names longer than an index's keys are migrated", () =>
+  Effect.gen(function* () {
+    const here = yield* testDatabase
+    yield* migrating(here, ({ down }) => down(22))
+    const [org, server] = [Bun.randomUUIDv7(), Bun.randomUUIDv7()]
+    const long = randomBytes(2250).toString("base64url")
+    yield* connected(here.owner, async (client) => {
+      await client.query(`insert into organizations (id, slug, name) values ('${org}', 'long', 'Long')`)
+      await client.query(`insert into mcp_servers (id, org_id, name, transport, url, environment)
+        values ('${server}', '${org}', 'long', 'streamable-http', 'https://mcp.example/mcp', 'production')`)
+      await client.query(
+        `insert into capabilities (id, org_id, server_id, kind, name, description, input_schema, source, definition_hash)
+          values ($1, $2, $3, 'tool', 'long', '', $4, 'manual', $5)`,
+        [Bun.randomUUIDv7(), org, server, JSON.stringify({ properties: { [long]: {}, short: {} } }), "0".repeat(64)]
+      )
+    })
+    yield* migrating(here, ({ up }) => up)
+    const { rows } = yield* connected(here.app, (client) => client.query("select properties from capabilities"))
+    expect(rows).toEqual([{ properties: ["short"] }])
   })
 )
 

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto"
 import { expect, layer } from "@effect/vitest"
 import { Effect } from "effect"
 import { organization } from "../support/Organizations.ts"
@@ -70,6 +71,17 @@ const world = Effect.gen(function* () {
 })
 
 layer(TestServer.layer())("discovery", (it) => {
+  it.effect("takes names of properties that are longer than an index's keys", () =>
+    Effect.gen(function* () {
+      const { api_key, found, tracker } = yield* world
+      // At random: nothing makes it shorter.
+      const long = randomBytes(2250).toString("base64url")
+      const input_schema = { type: "object", properties: { [long]: text, by_its_short_name: text } }
+      yield* posted(api_key, `/v1/mcp/servers/${tracker}/tools`, { name: "long", input_schema })
+      expect(yield* found({ schema: ["by_its_short_name"] })).toEqual(["long"])
+    })
+  )
+
   it.effect("finds capabilities by their names, with typing errors and by parts of them", () =>
     Effect.gen(function* () {
       const { found } = yield* world

@@ -83,7 +83,19 @@ layer(TestServer.layer(), { excludeTestServices: true })("the search for example
       // What a tool answered is nobody's words.
       expect(yield* find({ suite_id, q: "zebra" })).toEqual([])
 
+      // Page by page, each once: what says the same as an earlier one is on none of them.
+      const seen: Array<string> = []
       const api = yield* client()
+      let cursor: string | null = null
+      do {
+        const page: Effect.Effect.Success<ReturnType<typeof api.examples.search>> = yield* api.examples.search({
+          urlParams: { limit: 1, suite_id, ...(cursor === null ? {} : { cursor }) }
+        })
+        seen.push(...titles(page.items))
+        cursor = page.next_cursor
+      } while (cursor !== null)
+      expect(seen).toEqual(["Recorded by a person", bob, ada])
+
       const [map] = (yield* api.action_tool_maps.list({ urlParams: { limit: 1, suite_id } })).items
       const { action_id = "", tool_id = "" } = map?.mappings[0] ?? {}
       for (const wanted of [
@@ -98,6 +110,11 @@ layer(TestServer.layer(), { excludeTestServices: true })("the search for example
       expect(yield* find({ suite_id, action: "delete_invoice" })).toEqual([])
       expect(yield* find({ suite_id, tool: "create" })).toEqual([])
       expect(yield* find({ suite_id, tool: Bun.randomUUIDv7() })).toEqual([])
+
+      // Of one that was made before titles were noted nothing is told that might have to be redacted.
+      const { sql } = yield* TestServer
+      yield* Effect.orDie(sql`update examples set title = null where id = ${browsed.id}`)
+      expect(titles(yield* find({ suite_id }))).toEqual(["", bob, ada])
 
       const other = yield* client((yield* organization()).api_key)
       expect(yield* other.examples.search({ urlParams: { limit: 20, tool: "create_customer" } })).toEqual({

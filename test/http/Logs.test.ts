@@ -1,5 +1,6 @@
 import { expect, layer } from "@effect/vitest"
 import { DateTime, Effect } from "effect"
+import { Logs } from "../../src/telemetry/Logs.ts"
 import { asOwner } from "../support/AsOwner.ts"
 import { organization } from "../support/Organizations.ts"
 import { client, request, TestServer } from "../support/TestServer.ts"
@@ -54,9 +55,14 @@ layer(TestServer.layer(), { excludeTestServices: true })("logs", (it) => {
         [{ correlation_id: "c1", severity: "debug" }, ["tool.called"]],
         [{ source: "agent-2" }, ["tool.failed"]],
         [{ from: moment(1), to: moment(3) }, ["tool.failed", "tool.called"]],
-        [{ q: "create_issue" }, ["tool.called"]],
-        [{ q: "RUN." }, ["run.ended", "run.begun"]],
-        [{ q: "100 %" }, ["run.ended"]]
+        [{ q: "create_issue", from: moment(0) }, ["tool.called"]],
+        [{ q: "RUN.", from: moment(0) }, ["run.ended", "run.begun"]],
+        [{ q: "100 %", from: moment(0) }, ["run.ended"]],
+        // Without a begin, of the week before the end.
+        [{ q: "RUN.", to: moment(3) }, ["run.begun"]],
+        [{ q: "RUN.", to: DateTime.add(moment(1), { days: 7 }) }, ["run.ended"]],
+        [{ q: "RUN." }, []],
+        [{ q: "RUN.", to: DateTime.unsafeMake("0001-01-01T00:00:00Z") }, []]
       ] as const satisfies ReadonlyArray<readonly [Wanted, ReadonlyArray<string>]>) {
         expect(yield* types(wanted), JSON.stringify(wanted)).toEqual(expected)
       }
@@ -120,6 +126,12 @@ layer(TestServer.layer(), { excludeTestServices: true })("logs", (it) => {
           ]
         }
       })
+      // However much was sent, little of it is said again.
+      const long = "x".repeat(200_000)
+      const wrong = { event_type: long, severity: long, timestamp: long, source: long }
+      const again = yield* reported(api_key, [wrong, long, { event_type: "x", severity: long }])
+      expect(again.body.refused.map(({ index }: { readonly index: number }) => index)).toEqual([0, 1, 2])
+      expect(JSON.stringify(again.body).length).toBeLessThan(1200)
       expect(yield* reported(api_key, { event_type: "no list" })).toMatchObject({ status: 422 })
       const { logs } = yield* client(api_key)
       const { items } = yield* logs.list({ urlParams: { limit: 20 } })
@@ -155,29 +167,44 @@ layer(TestServer.layer(), { excludeTestServices: true })("logs", (it) => {
       const { api_key, org_id } = yield* organization()
       const { sql } = yield* TestServer
       const now = new Date().toISOString()
-      yield* reported(api_key, [{ event_type: "now" }, { event_type: "then", timestamp: "2020-02-29T12:00:00Z" }])
+      const earlier = new Date(Date.UTC(new Date().getUTCFullYear(), new Date().getUTCMonth() - 11, 15)).toISOString()
+      yield* reported(api_key, [
+        { event_type: "earlier", timestamp: earlier },
+        { event_type: "now" },
+        { event_type: "then", timestamp: "2020-02-29T12:00:00Z" }
+      ])
       const rows = yield* Effect.orDie(
         sql`select event_type, tableoid::regclass::text as part from log_entries where org_id = ${org_id} order by event_type`
       )
       expect(rows).toEqual([
+        { event_type: "earlier", part: `log_entries_${earlier.slice(0, 4)}_${earlier.slice(5, 7)}` },
         { event_type: "now", part: `log_entries_${now.slice(0, 4)}_${now.slice(5, 7)}` },
         { event_type: "then", part: "log_entries_default" }
       ])
       // The application makes them, though it owns no table.
-      const made = yield* Effect.orDie(sql`select make_log_partitions(5) as made`)
-      expect(made).toEqual([{ made: 2 }])
-      expect(yield* Effect.orDie(sql`select make_log_partitions(5) as made`)).toEqual([{ made: 0 }])
+      const made = yield* Effect.orDie(sql`select made, skipped from make_log_partitions(5)`)
+      expect(made).toEqual([{ made: 2, skipped: [] }])
+      expect(yield* Effect.orDie(sql`select made, skipped from make_log_partitions(5)`)).toEqual([
+        { made: 0, skipped: [] }
+      ])
       const newest = yield* Effect.orDie(
         sql<{ name: string; may_write: boolean; may_change: boolean }>`
           select c.relname as name, has_table_privilege(c.oid, 'insert') as may_write,
             has_table_privilege(c.oid, 'update, delete') as may_change
           from pg_inherits i join pg_class c on c.oid = i.inhrelid where i.inhparent = 'log_entries'::regclass order by 1`
       )
-      expect(newest.length).toBe(7)
+      expect(newest.length).toBe(19)
       for (const { name, may_write, may_change } of newest)
         expect({ name, may_write, may_change }).toEqual({ name, may_write: true, may_change: false })
       const denied = yield* Effect.flip(sql`update log_entries set event_type = 'other' where org_id = ${org_id}`)
       expect(String(denied.cause)).toContain("permission denied")
+      // They go with their organization, from every partition.
+      const other = yield* organization()
+      yield* reported(other.api_key, [{ event_type: "now" }, { event_type: "then", timestamp: "2020-02-29T12:00:00Z" }])
+      const left = sql`select from log_entries where org_id = ${other.org_id}`
+      expect((yield* Effect.orDie(left)).length).toBe(2)
+      yield* asOwner(`delete from organizations where id = '${other.org_id}'`)
+      expect(yield* Effect.orDie(left)).toEqual([])
     })
   )
 
@@ -196,12 +223,13 @@ layer(TestServer.layer(), { excludeTestServices: true })("logs", (it) => {
         severity: "info"
       }
       yield* Effect.orDie(sql`insert into log_entries ${sql.insert(row)}`)
-      const [before] = yield* Effect.orDie(sql<{ made: number }>`select make_log_partitions(11) as made`)
-      const [after] = yield* Effect.orDie(sql<{ made: number }>`select make_log_partitions(13) as made`)
-      expect(before?.made).toBeGreaterThan(0)
-      expect(after?.made).toBe(1)
+      const make = (months: number) => Effect.orDie(sql`select made, skipped from make_log_partitions(${months})`)
+      const [before] = yield* make(11)
+      expect(before?.["made"]).toBeGreaterThan(0)
+      expect(yield* make(13)).toEqual([{ made: 1, skipped: [next?.month.slice(0, 7)] }])
       yield* asOwner("delete from log_entries where event_type = 'early'")
-      expect(yield* Effect.orDie(sql`select make_log_partitions(13) as made`)).toEqual([{ made: 1 }])
+      expect(yield* make(13)).toEqual([{ made: 1, skipped: [] }])
+      expect(yield* (yield* Logs).prepare()).toEqual({ made: 0, skipped: [] })
     })
   )
 })

@@ -1,6 +1,6 @@
 import { expect, layer } from "@effect/vitest"
 import { Effect } from "effect"
-import { asOwner } from "../support/AsOwner.ts"
+import { asOwner, ownerClient } from "../support/AsOwner.ts"
 import { rawConnection } from "../support/RawHttp.ts"
 import { request, TestServer } from "../support/TestServer.ts"
 
@@ -218,5 +218,18 @@ layer(TestServer.layer())("a problem document", (it) => {
       expect(status).toBe(400)
       expect(JSON.parse(body)).toMatchObject({ code: "bad_request" })
     }).pipe(Effect.scoped)
+  )
+})
+
+layer(TestServer.layer({ DATABASE_STATEMENT_TIMEOUT: "1 second" }))("a statement that takes too long", (it) => {
+  it.scoped("is a 503 that says to ask for less", () =>
+    Effect.gen(function* () {
+      const owner = yield* ownerClient
+      yield* Effect.promise(() => owner.query("begin; lock table suites in access exclusive mode"))
+      const { status, headers, body } = yield* answered("/v1/suites")
+      expect(status).toBe(503)
+      expect(headers.get("retry-after")).toBe("2")
+      expect(body).toMatchObject({ code: "unavailable", detail: expect.stringContaining("ask for less at once") })
+    })
   )
 })

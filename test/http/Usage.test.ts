@@ -150,6 +150,9 @@ layer(TestServer.layer(), { excludeTestServices: true })("usage", (it) => {
         ["group_by=hour&from=2026-01-01&to=2026-01-16", 200],
         ["group_by=hour&from=2026-01-01&to=2026-01-17", 422],
         ["group_by=suite&from=2026-01-02&to=2026-01-01", 422],
+        ["to=0001-01-01", 200],
+        ["group_by=hour&to=0001-01-02T00:00:00Z", 200],
+        ["to=9999-12-31T23:59:59Z", 200],
         ["group_by=planet", 400],
         ["from=yesterday", 400]
       ] as const) {

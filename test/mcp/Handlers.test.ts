@@ -10,6 +10,7 @@ import { sessionServers } from "../../src/mcp/SessionServer.ts"
 import { statelessServers } from "../../src/mcp/StatelessServer.ts"
 import type { Surface, ToolDescription } from "../../src/mcp/Surface.ts"
 import { conformanceServer, somebody } from "../support/ConformanceServer.ts"
+import { call, eventsOf, initialize, send } from "../support/McpWire.ts"
 
 const tool = (name: string): ToolDescription => ({
   name,
@@ -22,6 +23,8 @@ const tool = (name: string): ToolDescription => ({
 
 const said = (text: string) => ({ content: [{ type: "text" as const, text }], structuredContent: { text } })
 
+const link = { type: "resource_link", uri: "test://more", name: "more", description: "All of it" } as const
+
 /** A surface that tells what becomes of its calls. */
 const watchedSurface = Effect.gen(function* () {
   const begun = yield* Deferred.make<void>()
@@ -29,7 +32,7 @@ const watchedSurface = Effect.gen(function* () {
   const surface: Surface = {
     info: { name: "test", title: "Test", version: "1" },
     instructions: "for a test",
-    tools: [tool("who"), tool("slow"), tool("steps"), tool("broken")],
+    tools: [tool("who"), tool("slow"), tool("steps"), tool("linked"), tool("broken")],
     callTool: (name, _, progress) => {
       switch (name) {
         case "who":
@@ -46,6 +49,8 @@ const watchedSurface = Effect.gen(function* () {
             Effect.forEach([1, 2, 3], (step) => progress({ progress: step, total: 3, message: `step ${step}` })),
             said("done")
           )
+        case "linked":
+          return Effect.succeed({ content: [{ type: "text", text: "more:" }, link] })
         case "broken":
           return Effect.die(new Error("the password is hunter2"))
         default:
@@ -64,21 +69,27 @@ const watchedSurface = Effect.gen(function* () {
 
 const at = <A>(run: () => Promise<A>) => Effect.promise(run)
 
-/** The surface behind a server, and a client of the era before it. */
+/** The surface behind a server. */
+const served = Effect.gen(function* () {
+  const watched = yield* watchedSurface
+  const runtime = yield* Effect.runtime<never>()
+  const caller = somebody()
+  const { url } = yield* conformanceServer({
+    principal: () => caller,
+    sessionServer: sessionServers(watched.surface, runtime),
+    statelessServer: statelessServers(watched.surface, runtime)
+  })
+  return { ...watched, caller, url }
+})
+
+/** The same, and a client of the era before it. */
 const connected = (mode: "auto" | "legacy") =>
   Effect.gen(function* () {
-    const watched = yield* watchedSurface
-    const runtime = yield* Effect.runtime<never>()
-    const caller = somebody()
-    const { url } = yield* conformanceServer({
-      principal: () => caller,
-      sessionServer: sessionServers(watched.surface, runtime),
-      statelessServer: statelessServers(watched.surface, runtime)
-    })
+    const { url, ...watched } = yield* served
     const client = new StatelessClient({ name: "test", version: "1" }, { versionNegotiation: { mode } })
     yield* at(() => client.connect(new StatelessTransport(new URL(url))))
     yield* Effect.addFinalizer(() => at(() => client.close()))
-    return { ...watched, caller, client }
+    return { ...watched, client }
   })
 
 const failed = (run: () => Promise<unknown>) =>
@@ -100,7 +111,7 @@ for (const { era, mode, notFound } of [
         const { structuredContent } = yield* at(() => client.callTool({ name: "who", arguments: {} }))
         expect(structuredContent).toEqual({ text: `${caller.user_id} false` })
         const { tools } = yield* at(() => client.listTools())
-        expect(tools.map(({ name }) => name)).toEqual(["who", "slow", "steps", "broken"])
+        expect(tools.map(({ name }) => name)).toEqual(["who", "slow", "steps", "linked", "broken"])
         expect(client.getInstructions()).toBe("for a test")
       })
     )
@@ -162,3 +173,32 @@ for (const { era, mode, notFound } of [
       })
     )
   })
+
+/** What a tool answers to a client that asked for a version of the protocol. */
+const answerIn = (url: string, version: string) =>
+  at(async () => {
+    const begun = await send(url, initialize(version))
+    await begun.text()
+    const session = begun.headers.get("mcp-session-id") ?? ""
+    // Clients of before 2025-06-18 name no version in their header fields.
+    const response = await send(url, call("linked"), { headers: { "mcp-session-id": session } })
+    for await (const { data } of eventsOf(response)) if (data !== "") return JSON.parse(data)
+  })
+
+describe("links to resources in what a tool answers", () => {
+  it.scoped("are text to clients whose version of the protocol knows none", () =>
+    Effect.gen(function* () {
+      const { url } = yield* served
+      const text = (text: string) => ({ type: "text", text })
+      for (const version of ["2024-11-05", "2025-03-26"]) {
+        expect((yield* answerIn(url, version)).result.content, version).toEqual([
+          text("more:"),
+          text("more: test://more (All of it)")
+        ])
+      }
+      for (const version of ["2025-06-18", "2025-11-25", "unheard-of"]) {
+        expect((yield* answerIn(url, version)).result.content, version).toEqual([text("more:"), link])
+      }
+    })
+  )
+})

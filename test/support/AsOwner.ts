@@ -4,19 +4,23 @@ import { inject } from "vitest"
 import { roles, withDatabase } from "./globalSetup.ts"
 import { TestServer } from "./TestServer.ts"
 
-/** Runs statements on the server's own database as the role that owns its tables. */
-export const asOwner = (...statements: ReadonlyArray<string>) =>
-  Effect.gen(function* () {
-    const { sql } = yield* TestServer
-    const [database] = yield* sql<{ name: string }>`select current_database() as name`
-    yield* Effect.promise(async () => {
-      const connectionString = withDatabase(inject("admin"), String(database?.name), roles.owner)
+/** A connection to the server's own database for the scope, as the role that owns its tables. */
+export const ownerClient = Effect.gen(function* () {
+  const { sql } = yield* TestServer
+  const [database] = yield* sql<{ name: string }>`select current_database() as name`
+  const connectionString = withDatabase(inject("admin"), String(database?.name), roles.owner)
+  return yield* Effect.acquireRelease(
+    Effect.promise(async () => {
       const client = new Pg.Client({ connectionString })
       await client.connect()
-      try {
-        for (const statement of statements) await client.query(statement)
-      } finally {
-        await client.end()
-      }
-    })
-  }).pipe(Effect.orDie)
+      return client
+    }),
+    (client) => Effect.promise(() => client.end())
+  )
+}).pipe(Effect.orDie)
+
+/** Runs statements there. */
+export const asOwner = (...statements: ReadonlyArray<string>) =>
+  Effect.flatMap(ownerClient, (client) =>
+    Effect.forEach(statements, (statement) => Effect.promise(() => client.query(statement)), { discard: true })
+  ).pipe(Effect.scoped)

@@ -1,7 +1,7 @@
 import { Schema } from "effect"
 import { LogEntryId } from "../Ids.ts"
 import { JsonObject, Text, TimestampText } from "../Json.ts"
-import { pageFields, SearchText } from "../Page.ts"
+import { pageFields } from "../Page.ts"
 
 /** More entries are not taken at once. */
 export const maxLogEntries = 10_000
@@ -73,8 +73,14 @@ export const LogQuery = Schema.Struct({
   session_id: optional(Name).annotations({ description: "Only of what the sender called its session" }),
   correlation_id: optional(Name).annotations({ description: "Only what belongs together" }),
   source: optional(Name).annotations({ description: "Only from this source" }),
-  from: optional(TimestampText).annotations({ description: "Only from this moment on" }),
+  from: optional(TimestampText).annotations({
+    description: "Only from this moment on; with `q` and without it, from 7 days before `to`, or before now"
+  }),
   to: optional(TimestampText).annotations({ description: "Only before this moment" }),
-  q: SearchText
+  q: optional(
+    Text(0, 200).annotations({
+      description: "Only what holds this text, in any case: without `from`, of the last 7 days"
+    })
+  )
 })
 export type LogQuery = typeof LogQuery.Type

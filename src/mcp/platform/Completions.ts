@@ -1,17 +1,20 @@
-import { Effect } from "effect"
+import { Effect, Schema } from "effect"
 import { Actions } from "../../capability/Actions.ts"
 import { Suites } from "../../capability/Suites.ts"
+import { SearchText } from "../../domain/Page.ts"
 import { Examples } from "../../example/Examples.ts"
 import { Sessions } from "../../session/Sessions.ts"
 import { fewShot } from "./FewShot.ts"
 import { messagesTemplate, sessionTemplate } from "./Uris.ts"
 
-/** As many as the protocol lets a server answer. */
-const most = 100
+/** One more than the protocol lets a server answer: that there are more is said, too. */
+const most = 101
 /** Actions of so many suites are looked through: somebody is typing. */
 const suitesLookedAt = 20
 
 type Of = { readonly prompt: string } | { readonly uriTemplate: string }
+
+const isSearchable = Schema.is(SearchText.from)
 
 const counts = Array.from({ length: 10 }, (_, index) => String(index + 1))
 
@@ -54,9 +57,9 @@ export const makeCompletions = Effect.gen(function* () {
       if (of.prompt !== fewShot.name) return undefined
       switch (name) {
         case "action":
-          return yield* actionNames(value)
+          return isSearchable(value) ? yield* actionNames(value) : []
         case "suite":
-          return yield* suiteNames(value)
+          return isSearchable(value) ? yield* suiteNames(value) : []
         case "k":
           return counts.filter((count) => count.startsWith(value))
         default:

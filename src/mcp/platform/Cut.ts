@@ -4,6 +4,9 @@ import { Predicate } from "effect"
 export const cutText = (text: string, max: number): string =>
   text.length <= max ? text : `${text.slice(0, max).toWellFormed()}… [cut: ${text.length - max} more characters]`
 
+/** In a list, what is said of one item leaves room for the others. */
+export const shortDescription = (text: string): string => cutText(text, 1000)
+
 /** A value whose texts are cut, however deep they stand. Nothing else of it changes. */
 export const cutTexts = <A>(value: A, max: number): A => {
   const cut = (member: unknown): unknown => {

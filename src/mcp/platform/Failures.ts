@@ -2,7 +2,7 @@ import { Cause, Chunk, Effect } from "effect"
 import { Forbidden, Unavailable } from "../../domain/Errors.ts"
 import { describe } from "../../domain/Problem.ts"
 import { RequestInfo } from "../../domain/RequestInfo.ts"
-import { isConnectionFailure } from "../../platform/SqlFailure.ts"
+import { isConnectionFailure, isTimeout, timeoutText } from "../../platform/SqlFailure.ts"
 import type { NextSteps } from "./Tool.ts"
 
 /** A failure in words that a model can act on. */
@@ -29,8 +29,15 @@ const waiting = (error: object) =>
 
 const away = new Unavailable({ detail: "the database does not answer now", retry_after_s: 2 })
 
+const slow = new Unavailable({ detail: timeoutText, retry_after_s: 2 })
+
+const contractual = (error: unknown): unknown => {
+  if (isTimeout(error)) return slow
+  return isConnectionFailure(error) ? away : error
+}
+
 const told = (error: unknown, next: NextSteps): Told | undefined => {
-  const known = isConnectionFailure(error) ? away : error
+  const known = contractual(error)
   const described = describe(known)
   if (described === undefined || !(known instanceof Error)) return undefined
   const tag = "_tag" in known ? String(known._tag) : ""

@@ -3,7 +3,7 @@ import { Suites } from "../../capability/Suites.ts"
 import { BadRequest, NotFound } from "../../domain/Errors.ts"
 import type { FoundExample } from "../../domain/example/FoundExample.ts"
 import type { Message } from "../../domain/example/Message.ts"
-import { SuiteId } from "../../domain/Ids.ts"
+import { type ExampleId, SuiteId } from "../../domain/Ids.ts"
 import { issuesOf, issuesText } from "../../domain/Issues.ts"
 import { Text } from "../../domain/Json.ts"
 import { ExampleSearch } from "../../example/ExampleSearch.ts"
@@ -53,8 +53,11 @@ export const fewShot: PromptDescription = {
 
 const said = (role: PromptMessage["role"], text: string): PromptMessage => ({
   role,
-  content: { type: "text", text: cutText(text, textChars) }
+  content: { type: "text", text }
 })
+
+/** The same of an example, which has to leave room for others. */
+const shown = (role: PromptMessage["role"], text: string): PromptMessage => said(role, cutText(text, textChars))
 
 const call = (name: string, json: string) => `Call of the tool ${name}:\n\`\`\`json\n${json}\n\`\`\``
 
@@ -62,14 +65,14 @@ const call = (name: string, json: string) => `Call of the tool ${name}:\n\`\`\`j
 const rendered = (message: Message): PromptMessage => {
   switch (message.role) {
     case "system":
-      return said("user", `The setting: ${message.content}`)
+      return shown("user", `The setting: ${message.content}`)
     case "user":
-      return said("user", message.content)
+      return shown("user", message.content)
     case "tool":
-      return said("user", `Result of the call:\n${message.content}`)
+      return shown("user", `Result of the call:\n${message.content}`)
     case "assistant": {
       const calls = (message.tool_calls ?? []).map(({ function: { name, arguments: json } }) => call(name, json))
-      return said("assistant", [...(message.content === null ? [] : [message.content]), ...calls].join("\n\n"))
+      return shown("assistant", [...(message.content === null ? [] : [message.content]), ...calls].join("\n\n"))
     }
   }
 }
@@ -79,8 +82,14 @@ const title = ({ title, confidence }: FoundExample, at: number, of: number) => {
   return said("user", `Example ${at} of ${of}${sure}${title === "" ? "" : `: ${title}`}`)
 }
 
-const best = (found: ReadonlyArray<FoundExample>, k: number) =>
-  found.toSorted((one, other) => (other.confidence ?? 0) - (one.confidence ?? 0)).slice(0, k)
+const surest = (found: ReadonlyArray<FoundExample>) =>
+  found.toSorted((one, other) => (other.confidence ?? 0) - (one.confidence ?? 0))
+
+const rest = (id: ExampleId, from_index: number) =>
+  said(
+    "user",
+    `The rest of this example is left out here: call get_example_messages with example_id ${id} and from_index ${from_index} for it.`
+  )
 
 const asked = (action: string, task: string | undefined) =>
   task === undefined || task.trim() === ""
@@ -126,19 +135,24 @@ export const makeFewShot = Effect.gen(function* () {
   const conversation = ({ id }: FoundExample) =>
     examples.messages(id).pipe(
       Effect.flatMap((bytes) => messageWindow(bytes, { from_index: 0, max_chars: exampleChars })),
-      Effect.map(({ messages }) => messages.map(rendered)),
+      Effect.map(({ messages, next_index }) => [
+        ...messages.map(rendered),
+        ...(next_index === null ? [] : [rest(id, next_index)])
+      ]),
       Effect.catchTags({ NotFound: () => Effect.succeed([]), ExampleState: () => Effect.succeed([]) })
     )
 
-  const shown = ({ action, suite, k, task }: Arguments) =>
+  const answer = ({ action, suite, k, task }: Arguments) =>
     Effect.gen(function* () {
       const suite_id = suite === undefined ? undefined : yield* suiteOf(suite)
       const within = suite_id === undefined ? {} : { suite_id }
       const { items } = yield* search.find({ action, ...within, limit: lookedAt })
-      const conversations = yield* Effect.forEach(best(items, k), (found) =>
-        Effect.map(conversation(found), (messages) => ({ found, messages }))
-      )
-      const there = conversations.filter(({ messages }) => messages.length > 0)
+      const there: Array<{ readonly found: FoundExample; readonly messages: ReadonlyArray<PromptMessage> }> = []
+      for (const found of surest(items)) {
+        if (there.length === k) break
+        const messages = yield* conversation(found)
+        if (messages.length > 0) there.push({ found, messages })
+      }
       if (there.length === 0) return none(action, task)
       return {
         description: `How ${action} is done: ${there.length} of the surest examples`,
@@ -149,5 +163,5 @@ export const makeFewShot = Effect.gen(function* () {
       } satisfies PromptAnswer
     })
 
-  return (input: Readonly<Record<string, string>>) => Effect.flatMap(Effect.mapError(decode(input), wrong), shown)
+  return (input: Readonly<Record<string, string>>) => Effect.flatMap(Effect.mapError(decode(input), wrong), answer)
 })

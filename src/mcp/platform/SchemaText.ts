@@ -34,16 +34,46 @@ export const objectSchema = <A, I extends object>(schema: Schema.Schema<A, I>): 
   return { ...rest, type: "object", properties: described(Object(properties), schema) }
 }
 
+/** The same for input whose excess is refused: each object with fields of its own says that it takes no others. */
+export const closed = (schema: Plain): Plain => {
+  const within = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(within)
+    return Predicate.isRecord(value) ? closed(value) : value
+  }
+  const entries = Object.entries(schema).map(([key, value]): readonly [string, unknown] => {
+    if (key === "items" || key === "anyOf") return [key, within(value)]
+    if (key !== "properties") return [key, value]
+    return [key, Object.fromEntries(Object.entries(Object(value)).map(([name, inner]) => [name, within(inner)]))]
+  })
+  const fields = schema["properties"] === undefined ? {} : { additionalProperties: false }
+  return { ...Object.fromEntries(entries), ...fields }
+}
+
+const branches = (schema: Plain): ReadonlyArray<unknown> => (Array.isArray(schema["anyOf"]) ? schema["anyOf"] : [])
+
+/** The schema at a path of an object. */
+const at = (schema: unknown, [first, ...rest]: ReadonlyArray<string>): Plain | undefined => {
+  const here: Plain = Object(schema)
+  if (first === undefined) return here
+  const next = Object(here["properties"])[first] ?? here["items"]
+  if (next !== undefined) return at(next, rest)
+  return branches(here)
+    .map((branch) => at(branch, [first, ...rest]))
+    .find((found) => found !== undefined)
+}
+
+/** The fields that the object at a path may have. */
+export const fieldsAt = (schema: unknown, path: ReadonlyArray<string>): ReadonlyArray<string> => {
+  const here = at(schema, path)
+  const own = [here, ...branches(here ?? {})].map((one) => Object(one)["properties"])
+  return Object.keys(Object(own.find((properties) => properties !== undefined)))
+}
+
 const isText = Predicate.isString
 
 /** What may stand at a path of an object, in a few words. */
-export const wanted = (schema: unknown, [first, ...rest]: ReadonlyArray<string>): string | undefined => {
-  const at: Plain = Object(schema)
-  if (first !== undefined) {
-    const next = Object(at["properties"])[first] ?? at["items"]
-    return next === undefined ? undefined : wanted(next, rest)
-  }
-  const { type, format, enum: values, minimum, maximum, description } = at
+export const wanted = (schema: unknown, path: ReadonlyArray<string>): string | undefined => {
+  const { type, format, enum: values, minimum, maximum, description } = at(schema, path) ?? {}
   const range = minimum === undefined && maximum === undefined ? [] : [`${minimum ?? ""} to ${maximum ?? ""}`]
   const oneOf = Array.isArray(values) ? [`one of ${values.map((value) => JSON.stringify(value)).join(", ")}`] : []
   const kind = [...[type, format].filter(isText), ...range, ...oneOf].join(", ")

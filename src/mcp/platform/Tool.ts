@@ -4,7 +4,7 @@ import { issuesOf, issuesText } from "../../domain/Issues.ts"
 import { pageFields } from "../../domain/Page.ts"
 import type { CurrentPrincipal } from "../../domain/Principal.ts"
 import type { Json, Progress, ResourceLink, TextContent, ToolAnswer, ToolDescription } from "../Surface.ts"
-import { type ObjectSchema, objectSchema, wanted } from "./SchemaText.ts"
+import { closed, fieldsAt, type ObjectSchema, objectSchema, wanted } from "./SchemaText.ts"
 
 /** What the model can do about a failure, by the failure's tag. */
 export type NextSteps = Readonly<Record<string, string>>
@@ -64,11 +64,14 @@ export const windowing = {
 
 /** Says of each field what is wrong with it, and what is expected there. */
 const refusal = (name: string, schema: ObjectSchema) => (error: ParseResult.ParseError) => {
-  const known = Object.keys(Object(schema["properties"]))
   const errors = issuesOf(ParseResult.ArrayFormatter.formatErrorSync(error), "the input").map(({ path, message }) => {
-    if (message.startsWith("is unexpected"))
-      return new Issue({ path, message: `is not known; ${name} takes ${known.join(", ") || "nothing"}` })
-    const expected = path === "" || message.startsWith("must be") ? undefined : wanted(schema, path.split("."))
+    const steps = path.split(".")
+    if (message.startsWith("is unexpected")) {
+      const around = steps.slice(0, -1)
+      const known = fieldsAt(schema, around).join(", ") || "nothing"
+      return new Issue({ path, message: `is not known; ${around.join(".") || name} takes ${known}` })
+    }
+    const expected = path === "" || message.startsWith("must be") ? undefined : wanted(schema, steps)
     return expected === undefined
       ? new Issue({ path, message })
       : new Issue({ path, message: `${message} (expected: ${expected})` })
@@ -94,7 +97,7 @@ export const tool = <A, I extends object, B, E>(options: {
   readonly handle: (input: A, progress: Progress) => Effect.Effect<B, E, CurrentPrincipal>
 }): PlatformTool => {
   const { name, title, description, annotations, next = {}, also, handle } = options
-  const inputSchema = { ...objectSchema(options.input), additionalProperties: false }
+  const inputSchema = { ...closed(objectSchema(options.input)), type: "object" as const, additionalProperties: false }
   const refused = refusal(name, inputSchema)
   const decode = Schema.decodeUnknown(options.input, { errors: "all", onExcessProperty: "error" })
   return {

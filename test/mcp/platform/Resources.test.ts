@@ -1,3 +1,4 @@
+import { join } from "node:path"
 import { expect, layer } from "@effect/vitest"
 import { Effect, Layer } from "effect"
 import { PlatformSurface } from "../../../src/mcp/platform/PlatformSurface.ts"
@@ -181,14 +182,76 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(texts.at(-1)).toBe("user: Now do this in the same way:\nOpen mine")
       expect(texts.join("\n")).not.toContain("least sure")
 
+      // What is to be done is told whole.
+      const task = `Open ${"all of it ".repeat(1900)}and close it`
+      for (const action of [actions[0].name, "no such action"]) {
+        expect((yield* as(me)(prompt({ ...wanted, action, task }))).messages.at(-1)?.content.text).toMatch(
+          /and close it$/
+        )
+      }
+
       const byId = yield* as(me)(prompt({ action: String(ids["ActionId"]), suite: String(ids["SuiteId"]), k: "10" }))
       const all = byId.messages.map(({ content: { text } }) => text).join("\n")
       expect(all.indexOf("Open the surest")).toBeLessThan(all.indexOf("Open the least sure"))
+
+      // What is too long ends with where its rest is.
+      const chatty = yield* example(
+        me,
+        "Open the chatty",
+        Array.from({ length: 20 }, () => "z".repeat(2000))
+      )
+      yield* sql`update examples set confidence = 1 where id = ${chatty.id}`
+      const long = (yield* as(me)(prompt(wanted))).messages.map(({ content: { text } }) => text)
+      const from_index = /call get_example_messages with example_id (\S+) and from_index (\d+)/.exec(long.at(-2) ?? "")
+      expect(from_index?.[1]).toBe(chatty.id)
+      const last = yield* as(me)(
+        answered("get_example_messages", { example_id: chatty.id, from_index: Number(from_index?.[2]) })
+      )
+      // Before what is left out, a title and the messages; after it, what is asked for.
+      expect(last.messages.length).toBeGreaterThan(1)
+      expect(Number(from_index?.[2]) + 3).toBe(long.length)
+
+      // One that nothing is left of takes nobody's place.
+      const [row] = yield* sql<{ path: string }>`select storage_path as path from examples where id = ${chatty.id}`
+      const { data_dir } = yield* TestServer
+      yield* Effect.promise(() => Bun.write(join(data_dir, "objects", row?.path ?? "", "messages.jsonl"), ""))
+      const without = yield* as(me)(prompt(wanted))
+      expect(without.messages.map(({ content: { text } }) => text)).toContain("Open the surest")
 
       const none = yield* as(stranger)(prompt({ action: actions[0].name, task: "Open mine" }))
       expect(none.messages.map(({ content: { text } }) => text).join("\n")).toMatch(
         /There are no examples of .* create_example.*Open mine/s
       )
+    })
+  )
+
+  it.effect("a key that is restricted to other suites is shown, offered and counted nothing of these", () =>
+    Effect.gen(function* () {
+      const { me, ids, session } = yield* World
+      const { suite, actions } = yield* as(me)(answered("get_suite", { suite_id: ids["SuiteId"] }))
+      const messages = `tracepipe://examples/${ids["ExampleId"]}/messages`
+      const wanted = { action: String(actions[0].name) }
+      const seen = Effect.gen(function* () {
+        const readable = (uri: string) => Effect.isSuccess(read(uri))
+        const { total } = yield* answered("get_usage", { group_by: "suite" })
+        const { description } = yield* prompt(wanted)
+        return {
+          listed: (yield* all).length > 0,
+          session: yield* readable(session),
+          messages: yield* readable(messages),
+          few_shot: !description.startsWith("There are no examples"),
+          within: yield* Effect.isSuccess(prompt({ ...wanted, suite: suite.name })),
+          actions: (yield* complete({ prompt: "few_shot" }, "action", wanted.action)).length > 0,
+          suites: (yield* complete({ prompt: "few_shot" }, "suite", suite.name)).length > 0,
+          sessions: (yield* complete({ uriTemplate: "tracepipe://sessions/{id}" }, "id", "")).length > 0,
+          examples: (yield* complete({ uriTemplate: "tracepipe://examples/{id}/messages" }, "id", "")).length > 0,
+          usage: total.sessions > 0
+        }
+      })
+      const every = (is: boolean, found: Effect.Effect.Success<typeof seen>) =>
+        expect(found).toEqual(Object.fromEntries(Object.keys(found).map((name) => [name, is])))
+      every(true, yield* as(me, { suite_ids: [ids["SuiteId"] ?? ""] })(seen))
+      every(false, yield* as(me, { suite_ids: [Bun.randomUUIDv7()] })(seen))
     })
   )
 
@@ -226,6 +289,10 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(yield* as(me)(complete(few_shot, "suite", suite.name.slice(0, 12)))).toEqual([suite.name])
       expect(yield* as(me)(complete(few_shot, "k", "1"))).toEqual(["1", "10"])
       expect(yield* as(me)(complete(few_shot, "task", "x"))).toEqual([])
+      for (const name of ["action", "suite"]) {
+        for (const value of ["\u0000", "\ud800", "x".repeat(201)])
+          expect(yield* as(me)(complete(few_shot, name, value)), name).toEqual([])
+      }
       const sessions = { uriTemplate: "tracepipe://sessions/{id}" }
       const messages = { uriTemplate: "tracepipe://examples/{id}/messages" }
       expect(yield* as(me)(complete(sessions, "id", String(ids["SessionId"])))).toEqual([ids["SessionId"]])
@@ -233,6 +300,16 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       for (const of of [sessions, messages]) expect(yield* as(stranger)(complete(of, "id", ""))).toEqual([])
       expect(yield* as(stranger)(complete(few_shot, "action", ""))).toEqual([])
       expect(yield* as(me, { scopes: [] })(complete(sessions, "id", ""))).toEqual([])
+      // One more than are told says that there are more.
+      const many = yield* organization()
+      const { sql } = yield* TestServer
+      const rows = Array.from({ length: 102 }, (_, n) => ({
+        id: Bun.randomUUIDv7(),
+        org_id: many.org_id,
+        name: `Suite ${n}`
+      }))
+      yield* sql`insert into suites ${sql.insert(rows)}`
+      expect(yield* as(many)(complete(few_shot, "suite", "Suite"))).toHaveLength(101)
       expect(yield* Effect.flip(as(me)(complete({ prompt: "other" }, "x", "")))).toMatchObject({ code: -32602 })
     })
   )

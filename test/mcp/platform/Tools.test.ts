@@ -59,6 +59,13 @@ const properties = (schema: unknown, path: string): ReadonlyArray<readonly [stri
   ]
 }
 
+/** Every object with fields of its own in a schema, at any depth. */
+const objects = (schema: unknown): ReadonlyArray<Json> => {
+  const { properties: own, items, anyOf = [] } = Object(schema)
+  const inner = [...Object.values(Object(own)), ...(items === undefined ? [] : [items]), ...anyOf]
+  return [...(own === undefined ? [] : [Object(schema)]), ...inner.flatMap(objects)]
+}
+
 /** The caller's things, and what is in another organization of the same database. */
 class World extends Effect.Service<World>()("test/World", {
   effect: Effect.gen(function* () {
@@ -94,6 +101,7 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
         for (const [path, schema] of properties(inputSchema, name)) {
           expect(schema["description"], path).toMatch(/\w{2}/)
         }
+        for (const schema of objects(inputSchema)) expect(schema["additionalProperties"], name).toBe(false)
         for (const schema of [inputSchema, outputSchema]) {
           expect(schema.type, name).toBe("object")
           expect(JSON.stringify(schema), name).not.toMatch(/"\$ref"|"\$defs"|"\$id"/)
@@ -187,6 +195,14 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
         }
         expect(yield* as(me)(refused(name, "text")), name).toContain("the input must be a JSON object")
       }
+      // Within a field, too.
+      const range = { from_seq: 0, to_seq: 1, nonsense: 1 }
+      const inRange = yield* as(me)(refused("create_example", { ...inputOf("create_example", ids), range }))
+      expect(inRange).toContain("range.nonsense: is not known; range takes from_seq, to_seq")
+      const entry = { event_type: "x", nonsense: 1 }
+      expect(yield* as(me)(refused("report_log", { entries: [entry] }))).toContain(
+        "entries.0.nonsense: is not known; entries.0 takes timestamp, event_type, "
+      )
       const { code } = yield* Effect.flip(as(me)(call("no_such_tool")))
       expect(code).toBe(-32602)
     })
@@ -338,9 +354,11 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       const long = "x".repeat(5000)
       const ids = yield* populate(me)
       yield* sql`update sessions set metadata = ${JSON.stringify({ long })}::json where id = ${ids["SessionId"] ?? ""}`
+      for (const table of ["sessions", "suites", "actions", "action_parameters"])
+        yield* sql`update ${sql(table)} set description = ${long} where org_id = ${me.org_id}`
       const schema = { type: "object", properties: { to: { type: "string", description: long } } }
-      yield* sql`update capabilities set input_schema = ${JSON.stringify(schema)}::json
-        where id = ${ids["CapabilityId"] ?? ""}`
+      yield* sql`update capabilities set input_schema = ${JSON.stringify(schema)}::json, description = ${long},
+        annotations = ${JSON.stringify({ long })}::json where id = ${ids["CapabilityId"] ?? ""}`
       const asMe = as(me)
       const sessions = yield* asMe(answered("list_sessions"))
       expect(sessions.items[0].metadata).toEqual({
@@ -350,6 +368,26 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(found.items[0].input_schema).toMatchObject({ $comment: expect.stringContaining("call get_tool") })
       const { tool } = yield* asMe(answered("get_tool", { tool_id: found.items[0].id }))
       expect(tool.input_schema).toEqual(schema)
+      const told = yield* asMe(answered("get_tool", { tool_id: found.items[0].id }))
+      expect(told.tool).toMatchObject({ description: long, annotations: { long } })
+      expect(found.items[0].annotations).toEqual({ cut: "5011 characters; call get_tool" })
+      const cut = /^x+… \[cut: \d{4} more characters\]$/
+      const [suites, suite] = [
+        yield* asMe(answered("list_suites")),
+        yield* asMe(answered("get_suite", { suite_id: ids["SuiteId"] }))
+      ]
+      for (const { description } of [
+        found.items[0],
+        sessions.items[0],
+        suites.items[0],
+        suite.actions[0],
+        suite.actions[0].parameters[0]
+      ]) {
+        expect(description).toMatch(cut)
+      }
+      expect(suite.suite.description).toBe(long)
+      yield* sql`update capabilities set gone_at = now() where id = ${ids["CapabilityId"] ?? ""}`
+      expect(yield* asMe(refused("get_tool", { tool_id: ids["CapabilityId"] }))).toMatch(/^not_found: /)
     })
   )
 
@@ -369,6 +407,30 @@ layer(World.Default.pipe(Layer.provideMerge(TestServer.layer())), { excludeTestS
       expect(textOf(atOnce)).toContain("Call get_example with example_id")
       const blind = yield* as(me, { scopes: ["examples:write"] })(answered("create_example", input))
       expect(blind).toMatchObject({ status: "PENDING" })
+    })
+  )
+
+  it.effect("create_example tells which example it made, even when it cannot see how that goes on", () =>
+    Effect.gen(function* () {
+      const { me, ids } = yield* World
+      const { sql } = yield* TestServer
+      let made = ""
+      const away = Effect.gen(function* () {
+        const [newest] = yield* sql<{ id: string }>`select id from examples where org_id = ${me.org_id}
+          order by id desc limit 1`
+        made = newest?.id ?? ""
+        yield* sql`delete from examples where id = ${made}`
+      })
+      let told = 0
+      const answer = yield* as(me)(
+        call("create_example", inputOf("create_example", ids), () => {
+          told += 1
+          return told === 1 ? Effect.orDie(away) : Effect.void
+        })
+      )
+      expect(answer.isError, textOf(answer)).toBeUndefined()
+      expect(answer.structuredContent).toMatchObject({ id: made, status: "PENDING" })
+      expect(textOf(answer)).toContain(`Call get_example with example_id ${made}`)
     })
   )
 

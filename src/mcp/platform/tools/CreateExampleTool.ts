@@ -1,4 +1,4 @@
-import { Effect, Schema } from "effect"
+import { Cause, Effect, Schema } from "effect"
 import { CreateExample, Example, ExampleStage } from "../../../domain/example/Example.ts"
 import { lexicalModelId } from "../../../domain/example/Model.ts"
 import { type ExampleId, ModelId } from "../../../domain/Ids.ts"
@@ -90,7 +90,14 @@ export const createExampleTool = Effect.gen(function* () {
             onTimeout: () => examples.get(example.id)
           })
         )
-        return yield* Effect.flatten(waited)
+        return yield* Effect.flatten(waited).pipe(
+          // It is made already: who is not told its id would make another.
+          Effect.catchAllCause((cause) =>
+            Cause.isInterrupted(cause)
+              ? Effect.failCause(cause)
+              : Effect.as(Effect.logWarning(`the wait for the example ${example.id} failed`, cause), example)
+          )
+        )
       })
   })
 })

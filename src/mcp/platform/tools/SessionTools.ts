@@ -4,7 +4,7 @@ import { SessionId } from "../../../domain/Ids.ts"
 import type { Session } from "../../../domain/session/Session.ts"
 import { TimelineEvent } from "../../../domain/session/Timeline.ts"
 import { Sessions } from "../../../session/Sessions.ts"
-import { cutText, cutTexts, orNote, Window } from "../Cut.ts"
+import { cutText, cutTexts, orNote, shortDescription, Window } from "../Cut.ts"
 import { paging, reads, tool, windowing, written } from "../Tool.ts"
 import { sessionUri } from "../Uris.ts"
 
@@ -76,7 +76,11 @@ export const sessionTools = Effect.gen(function* () {
       next: { BadRequest: "Leave `cursor` out for the first page." },
       handle: (query) =>
         Effect.map(sessions.list(query), ({ items, next_cursor }) => ({
-          items: items.map((session) => ({ ...session, metadata: shortMetadata(session) })),
+          items: items.map((session) => ({
+            ...session,
+            description: shortDescription(session.description),
+            metadata: shortMetadata(session)
+          })),
           next_cursor
         }))
     }),

@@ -8,6 +8,7 @@ import { Suite } from "../../../domain/capability/Suite.ts"
 import { SuiteId } from "../../../domain/Ids.ts"
 import { Page, SearchText } from "../../../domain/Page.ts"
 import { CurrentPrincipal, holds } from "../../../domain/Principal.ts"
+import { cutText, shortDescription } from "../Cut.ts"
 import { output, paging, reads, tool } from "../Tool.ts"
 
 const mapsShown = 100
@@ -22,6 +23,18 @@ const SuiteSurface = Schema.Struct({
     description:
       "The maps from its actions to tools that `create_example` can go through; null where the credential may not see them"
   })
+})
+
+const parameterChars = 200
+
+/** An action may have many parameters, and a suite many actions. */
+const shortAction = <A extends Pick<Action, "description" | "parameters">>(action: A) => ({
+  ...action,
+  description: shortDescription(action.description),
+  parameters: action.parameters.map((parameter) => ({
+    ...parameter,
+    description: cutText(parameter.description, parameterChars)
+  }))
 })
 
 /** The applications that sessions are recorded in. */
@@ -46,7 +59,11 @@ export const suiteTools = Effect.gen(function* () {
       output: output(Page("SuitePage", Suite)),
       annotations: reads,
       next: { BadRequest: "Leave `cursor` out for the first page." },
-      handle: (query) => suites.list(query)
+      handle: (query) =>
+        Effect.map(suites.list(query), ({ items, next_cursor }) => ({
+          items: items.map((suite) => ({ ...suite, description: shortDescription(suite.description) })),
+          next_cursor
+        }))
     }),
     tool({
       name: "get_suite",
@@ -65,7 +82,7 @@ export const suiteTools = Effect.gen(function* () {
           const suite = yield* suites.get(suite_id)
           const page = yield* actions.list(suite_id, query)
           const action_tool_maps = yield* mapsOf(suite_id)
-          return { suite, actions: page.items, next_cursor: page.next_cursor, action_tool_maps }
+          return { suite, actions: page.items.map(shortAction), next_cursor: page.next_cursor, action_tool_maps }
         })
     })
   ]

@@ -5,7 +5,7 @@ import { DiscoverCapabilities, FoundCapability, FoundServer } from "../../../dom
 import { Tool } from "../../../domain/capability/Tool.ts"
 import { CapabilityId } from "../../../domain/Ids.ts"
 import { Page } from "../../../domain/Page.ts"
-import { orNote } from "../Cut.ts"
+import { orNote, shortDescription } from "../Cut.ts"
 import { output, paging, reads, tool } from "../Tool.ts"
 
 const { name, schema, q } = DiscoverCapabilities.fields
@@ -24,9 +24,13 @@ const shortSchema = (schema: FoundCapability["input_schema"]) =>
     $comment: `cut: ${size} characters; call get_tool for the schema`
   }))
 
-/** In a list, a tool's schemas leave room for the others. */
+const annotationChars = 1000
+
+/** In a list, a tool leaves room for the others. */
 const short = (found: FoundCapability): FoundCapability => ({
   ...found,
+  description: shortDescription(found.description),
+  annotations: orNote(found.annotations, annotationChars, (size) => ({ cut: `${size} characters; call get_tool` })),
   input_schema: shortSchema(found.input_schema),
   output_schema: shortSchema(found.output_schema)
 })
