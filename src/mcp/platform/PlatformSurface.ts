@@ -12,7 +12,7 @@ import { Refusals } from "../../identity/Refusals.ts"
 import { Sessions } from "../../session/Sessions.ts"
 import { Logs } from "../../telemetry/Logs.ts"
 import { Usage } from "../../telemetry/Usage.ts"
-import type { Progress, Refused, Surface, ToolAnswer } from "../Surface.ts"
+import type { Refused, Surface, ToolAnswer } from "../Surface.ts"
 import { makeCompletions } from "./Completions.ts"
 import { cutText } from "./Cut.ts"
 import { failureOf, type Told } from "./Failures.ts"
@@ -83,26 +83,19 @@ export class PlatformSurface extends Effect.Service<PlatformSurface>()("mcp/Plat
         ? Effect.void
         : Effect.flatMap(CurrentPrincipal, (principal) => refusals.access(principal, resource, forbidden.message))
 
-    const callTool = Effect.fn("PlatformSurface.callTool")(function* (
-      name: string,
-      input: unknown,
-      progress: Progress
-    ) {
+    const callTool: Surface["callTool"] = (name, input, progress) => {
       const tool = byName.get(name)
       if (tool === undefined) {
         const names = [...byName.keys()].join(", ")
-        return yield* refused(-32602, `there is no tool ${JSON.stringify(cutText(name, 200))}; there are ${names}`)
+        return refused(-32602, `there is no tool ${JSON.stringify(cutText(name, 200))}; there are ${names}`)
       }
-      return yield* tool
-        .call(input, progress)
-        .pipe(
-          Effect.catchAllCause((cause) =>
-            Effect.flatMap(failureOf(cause, `the tool ${name}`, tool.next), (told) =>
-              Effect.as(denied(`mcp_tool/${name}`, told), failed(told))
-            )
-          )
+      const call = Effect.suspend(() => tool.call(input, progress))
+      return Effect.catchAllCause(call, (cause) =>
+        Effect.flatMap(failureOf(cause, `the tool ${name}`, tool.next), (told) =>
+          Effect.as(denied(`mcp_tool/${name}`, told), failed(told))
         )
-    })
+      )
+    }
 
     /** Requests that have no answer for failures: the protocol refuses them. */
     const orRefused =

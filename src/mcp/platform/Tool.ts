@@ -1,4 +1,4 @@
-import { Effect, ParseResult, Schema } from "effect"
+import { Effect, Either, ParseResult, Schema } from "effect"
 import { Issue, ValidationError } from "../../domain/Errors.ts"
 import { issuesOf, issuesText } from "../../domain/Issues.ts"
 import { pageFields } from "../../domain/Page.ts"
@@ -19,20 +19,21 @@ export interface PlatformTool {
 /** What a tool answers with: its schema, and the way to its encoded form. */
 interface Output<A> {
   readonly schema: ObjectSchema
-  readonly toJson: (value: A) => Effect.Effect<Json, ParseResult.ParseError>
+  /** Throws where the value is not of the schema, which is a fault of ours. */
+  readonly toJson: (value: A) => Json
 }
 
 const asJson = (value: object): Json => Object.fromEntries(Object.entries(value))
 
 export const output = <A, I extends object>(schema: Schema.Schema<A, I>): Output<A> => {
-  const encode = Schema.encode(schema)
-  return { schema: objectSchema(schema), toJson: (value) => Effect.map(encode(value), asJson) }
+  const encode = Schema.encodeSync(schema)
+  return { schema: objectSchema(schema), toJson: (value) => asJson(encode(value)) }
 }
 
 /** The same for values that are in their encoded form already, as pages of rows are. */
 export const written = <A, I extends object>(schema: Schema.Schema<A, I>): Output<I> => ({
   schema: objectSchema(schema),
-  toJson: (value) => Effect.succeed(asJson(value))
+  toJson: asJson
 })
 
 /** Of tools that change nothing. */
@@ -99,17 +100,19 @@ export const tool = <A, I extends object, B, E>(options: {
   const { name, title, description, annotations, next = {}, also, handle } = options
   const inputSchema = { ...closed(objectSchema(options.input)), type: "object" as const, additionalProperties: false }
   const refused = refusal(name, inputSchema)
-  const decode = Schema.decodeUnknown(options.input, { errors: "all", onExcessProperty: "error" })
+  const decode = Schema.decodeUnknownEither(options.input, { errors: "all", onExcessProperty: "error" })
+  const answered = (answer: B): ToolAnswer => {
+    const structuredContent = options.output.toJson(answer)
+    const text = JSON.stringify(structuredContent)
+    return { content: [{ type: "text", text }, ...(also?.(answer) ?? [])], structuredContent }
+  }
   return {
     description: { name, title, description, inputSchema, outputSchema: options.output.schema, annotations },
     next,
     call: (input, progress) =>
-      Effect.gen(function* () {
-        const wanted = yield* Effect.mapError(decode(input ?? {}), refused)
-        const answer = yield* handle(wanted, progress)
-        const structuredContent = yield* Effect.orDie(options.output.toJson(answer))
-        const text = JSON.stringify(structuredContent)
-        return { content: [{ type: "text", text }, ...(also?.(answer) ?? [])], structuredContent } satisfies ToolAnswer
+      Either.match(decode(input ?? {}), {
+        onLeft: (error) => Effect.fail(refused(error)),
+        onRight: (wanted) => Effect.map(handle(wanted, progress), answered)
       })
   }
 }
