@@ -12,7 +12,9 @@ import { call } from "../support/Uploading.ts"
 import {
   answerOf,
   asking,
+  bytes,
   context,
+  errorsOf,
   listing,
   message,
   person,
@@ -174,7 +176,7 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
         "input_events.jsonl",
         "notes/first.txt"
       ])
-      const missing = yield* sent(principal, asking("ingest_session", { suite_id }, [url(`${address}/nothing`)]))
+      const missing = yield* sent(principal, asking("ingest_session", { suite_id }, [url(`${address}/nothing?key=secret`)]))
       expect([stateOf(missing), saidOf(missing)]).toEqual(["TASK_STATE_FAILED", `${address}/nothing answers 404`])
       const inside = yield* sent(
         principal,
@@ -187,6 +189,9 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
         "TASK_STATE_REJECTED",
         "files.0.url: must be an http or https URL"
       ])
+      const mixed = [bytes(inputs, "input_events.jsonl"), url(`${address}/notes.txt`)]
+      const both = yield* sent(principal, asking("ingest_session", { suite_id }, mixed))
+      expect([stateOf(both), errorsOf(both).map(({ path }) => path)]).toEqual(["TASK_STATE_REJECTED", ["files"]])
     })
   )
 
