@@ -14,6 +14,7 @@ import {
   asking,
   bytes,
   context,
+  data,
   errorsOf,
   listing,
   message,
@@ -143,6 +144,62 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
     })
   )
 
+  it.effect("is listed on a page with no more than some megabytes of others", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const { principal, org_id } = yield* somebody
+      const handler = yield* RequestHandler
+      const ids: Array<string> = []
+      for (let count = 0; count < 4; count++) ids.unshift((yield* sent(principal, question())).id)
+      yield* Effect.orDie(
+        sql`update a2p_tasks set artifacts = jsonb_set(artifacts, '{0,description}', to_jsonb(repeat('x', 3000000)))
+          where org_id = ${org_id}`
+      )
+      const list = (more: Parameters<typeof listing>[0]) =>
+        Effect.promise(() => handler.listTasks(listing({ pageSize: 3, ...more }), context(principal)))
+      const first = yield* list({ includeArtifacts: true })
+      const second = yield* list({ includeArtifacts: true, pageToken: first.nextPageToken })
+      expect([first, second].map(({ tasks }) => tasks.map(({ id }) => id))).toEqual([ids.slice(0, 2), ids.slice(2)])
+      expect([first.totalSize, second.nextPageToken]).toEqual([4, ""])
+      const small = yield* list({})
+      expect(small.tasks.map(({ id }) => id)).toEqual(ids.slice(0, 3))
+      expect(small.nextPageToken).not.toBe("")
+    })
+  )
+
+  it.effect("keeps of a large message no more than it needs", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const { principal, org_id } = yield* somebody
+      const handler = yield* RequestHandler
+      const large = "x".repeat(100_000)
+      const parts = [
+        data({ skill: "check_access", input: { scope: "*" } }),
+        text(large),
+        url("https://files.example/a")
+      ]
+      const refused = message([data({ skill: "make_coffee", input: { large } })])
+      const asked = message(parts.slice(0, 2))
+      const done = yield* sent(principal, asked)
+      expect(stateOf(done)).toBe("TASK_STATE_COMPLETED")
+      expect(done.history[0]?.parts.map(({ content }) => content?.$case)).toEqual(["data", "data"])
+      expect(done.history[0]?.parts[1]?.content?.value).toMatchObject({ left_out: 1 })
+      expect(stateOf(yield* sent(principal, refused))).toBe("TASK_STATE_REJECTED")
+      const files = yield* sent(principal, message(parts))
+      expect(files.history[0]?.parts[1]?.content).toEqual({ $case: "url", value: "https://files.example/a" })
+      const rows = yield* Effect.orDie(
+        sql`select t.input, max(octet_length(e.event::text)) < 10000 as is_small, octet_length(t.history::text) < 10000 as is_brief
+          from a2p_tasks t join a2p_task_events e on e.task_id = t.id where t.org_id = ${org_id} group by t.id`
+      )
+      expect(rows).toEqual(Array.from({ length: 3 }, () => ({ input: null, is_small: true, is_brief: true })))
+      // The whole of it is what a message is known by.
+      expect((yield* sent(principal, asked)).id).toBe(done.id)
+      const { messageId = "" } = asked.message ?? {}
+      const other = message([...parts.slice(0, 1), text(`${large}y`)], { messageId })
+      expect(yield* refusal(handler.sendMessage(other, context(principal)))).toContain("message.messageId")
+    })
+  )
+
   it.effect("tells of its history as much as is wanted", () =>
     Effect.gen(function* () {
       const { principal } = yield* somebody
@@ -176,7 +233,10 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
         "input_events.jsonl",
         "notes/first.txt"
       ])
-      const missing = yield* sent(principal, asking("ingest_session", { suite_id }, [url(`${address}/nothing?key=secret`)]))
+      const missing = yield* sent(
+        principal,
+        asking("ingest_session", { suite_id }, [url(`${address}/nothing?key=secret`)])
+      )
       expect([stateOf(missing), saidOf(missing)]).toEqual(["TASK_STATE_FAILED", `${address}/nothing answers 404`])
       const inside = yield* sent(
         principal,
