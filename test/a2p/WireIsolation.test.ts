@@ -19,7 +19,7 @@ const compat = (taskId: string) => ({
   taskId,
   parts: [{ kind: "text", text: "more" }]
 })
-const config = { id: "mine", url: "http://127.0.0.1:65000/" }
+const config = { id: "mine", url: "http://127.0.0.1:65000/", token: "known" }
 
 const rpc = (version: string, method: string, params: object): Request20 => ({
   version,
