@@ -1,21 +1,26 @@
 import { TaskState } from "@a2a-js/sdk"
+import { ServerCallContext } from "@a2a-js/sdk/server"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Caller } from "../../src/a2p/Caller.ts"
 import { RequestHandler } from "../../src/a2p/RequestHandler.ts"
 import { TaskRuns } from "../../src/a2p/TaskRuns.ts"
 import * as OnUpload from "../../src/example/OnUpload.ts"
+import { asOwner } from "../support/AsOwner.ts"
 import { eventually } from "../support/Eventually.ts"
 import { organization } from "../support/Organizations.ts"
 import { bareSuite, inputs } from "../support/Recorded.ts"
 import { TestServer } from "../support/TestServer.ts"
 import { call } from "../support/Uploading.ts"
 import {
+  all,
   answerOf,
   asking,
   bytes,
   context,
   data,
   errorsOf,
+  line,
   listing,
   message,
   person,
@@ -26,6 +31,7 @@ import {
   text,
   url
 } from "./Calls.ts"
+import { node } from "./Nodes.ts"
 
 const question = (more: Parameters<typeof asking>[3] = {}) => asking("check_access", { scope: "a2p:use" }, [], more)
 
@@ -60,6 +66,33 @@ const files = Effect.gen(function* () {
     (listening) => Effect.promise(() => listening.stop(true))
   )
   return { address: `http://127.0.0.1:${server.port}`, slow }
+})
+
+/** A lock of the database's, which the end of a task waits for while somebody has it. */
+const key = 77_000_002
+
+/** Until the scope ends, no task is completed but after `open`. */
+const gated = Effect.gen(function* () {
+  const { sql } = yield* TestServer
+  yield* Effect.acquireRelease(
+    asOwner(
+      `create function wait_here() returns trigger language plpgsql as $$
+        begin perform pg_advisory_xact_lock(${key}); return new; end $$`,
+      `create trigger wait_here before update on a2p_tasks for each row
+        when (new.state = 'TASK_STATE_COMPLETED') execute function wait_here()`
+    ),
+    () => asOwner("drop trigger wait_here on a2p_tasks", "drop function wait_here")
+  )
+  const [taken, opened] = [yield* Effect.makeLatch(false), yield* Effect.makeLatch(false)]
+  const holding = sql`select pg_advisory_xact_lock(${key})`.pipe(
+    Effect.zipRight(taken.open),
+    Effect.zipRight(opened.await),
+    sql.withTransaction,
+    Effect.orDie
+  )
+  const holder = yield* Effect.forkScoped(holding)
+  yield* taken.await
+  return { open: Effect.zipRight(opened.open, Fiber.await(holder)) }
 })
 
 layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true })("a task's life", (it) => {
@@ -310,6 +343,67 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
         yield* Effect.promise(() => handler.cancelTask({ tenant: "", id, metadata: undefined }, context(principal)))
       }
       expect(stateOf(yield* sent(principal, question()))).toBe("TASK_STATE_COMPLETED")
+    })
+  )
+
+  it.effect("does not end with a moment in which the database was busy", () =>
+    Effect.gen(function* () {
+      const { principal } = yield* somebody
+      yield* asOwner(
+        "create sequence refusals",
+        `create function refuse_here() returns trigger language plpgsql security definer as $$
+          begin
+            if nextval('refusals') <= 2 then raise exception 'deadlock detected' using errcode = '40P01'; end if;
+            return new;
+          end $$`,
+        `create trigger refuse_here before update on a2p_tasks for each row
+          when (new.state = 'TASK_STATE_COMPLETED') execute function refuse_here()`
+      )
+      expect(stateOf(yield* sent(principal, question()))).toBe("TASK_STATE_COMPLETED")
+      yield* asOwner("drop trigger refuse_here on a2p_tasks", "drop function refuse_here", "drop sequence refusals")
+    })
+  )
+
+  it.scoped("is waited for by a shutdown while it runs, also after its request was answered", () =>
+    Effect.gen(function* () {
+      const { principal } = yield* somebody
+      const handler = yield* RequestHandler
+      const { open } = yield* gated
+      let held = 0
+      const hold = () => {
+        held += 1
+        return () => {
+          held -= 1
+        }
+      }
+      const user = new Caller(principal, { request_id: "test", ip: null }, undefined, hold)
+      const asked = new ServerCallContext({ user, requestedVersion: "1.0" })
+      const answer = yield* Effect.promise(() => handler.sendMessage(question({ at_once: true }), asked))
+      const { id } = Object(answer)
+      expect([stateOf(Object(answer)), held]).toEqual(["TASK_STATE_WORKING", 1])
+      const events = handler.resubscribe({ tenant: "", id }, asked)
+      yield* Effect.promise(() => events.next())
+      expect(held).toBe(2)
+      yield* open
+      expect((yield* Effect.promise(() => all(events))).map(line).at(-1)).toBe("TASK_STATE_COMPLETED")
+      const released = Effect.sync(() => held)
+      expect(yield* eventually(released, (count) => count === 0)).toBe(0)
+    })
+  )
+
+  it.scoped("ends with the process that is stopped while it runs, and says so", () =>
+    Effect.gen(function* () {
+      const { principal } = yield* somebody
+      const here = yield* RequestHandler
+      const { open } = yield* gated
+      const process = yield* Scope.make()
+      const there = yield* Scope.extend(node({ ROLE: "api" }), process)
+      const asked = question({ at_once: true })
+      const { id } = Object(yield* Effect.promise(() => there.sendMessage(asked, context(principal))))
+      yield* Scope.close(process, Exit.void)
+      const task = yield* Effect.promise(() => here.getTask({ tenant: "", id }, context(principal)))
+      expect([stateOf(task), saidOf(task)]).toEqual(["TASK_STATE_FAILED", expect.stringContaining("send it again")])
+      yield* open
     })
   )
 
