@@ -1,6 +1,7 @@
 import type { Message, Part } from "@a2a-js/sdk"
 import { dataPart, type Json, messageJson } from "./Wire.ts"
 
+/** SHA-256 in hexadecimal. */
 export const digest = (bytes: Uint8Array | string): string => new Bun.CryptoHasher("sha256").update(bytes).digest("hex")
 
 const described = (bytes: Uint8Array | string) => ({ size_bytes: Buffer.byteLength(bytes), sha256: digest(bytes) })

@@ -169,7 +169,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
         Effect.timeoutTo({
           duration: patience,
           onSuccess: () => Effect.void,
-          onTimeout: () => runs.fail(id, `it was not done within ${Duration.toSeconds(patience)} s`)
+          onTimeout: () => insisting(runs.fail(id, `it was not done within ${Duration.toSeconds(patience)} s`))
         }),
         Effect.flatten,
         Effect.catchAllCause((cause) =>
@@ -179,7 +179,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
           )
         ),
         Effect.interruptible,
-        Effect.onInterrupt(() => runs.stop(id))
+        Effect.onInterrupt(() => insisting(runs.stop(id)))
       )
       return Effect.suspend(() => {
         // Before the request is answered, which holds it until then.

@@ -107,11 +107,14 @@ export class Batches extends Effect.Service<Batches>()("example/Batches", {
     )
 
     /** The job that the caller began with a key; undefined: none. */
-    const begunWith = Effect.fn("Batches.begunWith")(function* (idempotency_key: string) {
-      const principal = yield* CurrentPrincipal
-      const found = yield* repo.withKey({ org_id: principal.org_id, principal: nameOf(principal), idempotency_key })
-      return found?.id
-    }, withPolicy(scope("examples:write")))
+    const begunWith = Effect.fn("Batches.begunWith")(
+      function* (idempotency_key: string) {
+        const principal = yield* CurrentPrincipal
+        const found = yield* repo.withKey({ org_id: principal.org_id, principal: nameOf(principal), idempotency_key })
+        return found?.id
+      },
+      withPolicy(scope("examples:write"))
+    )
 
     const get = Effect.fn("Batches.get")(existing, withPolicy(scope("examples:read")))
 
