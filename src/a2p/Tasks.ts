@@ -26,7 +26,7 @@ import type { Admitted } from "../platform/Protocols.ts"
 import { Settings } from "../platform/Settings.ts"
 import { isPassingFailure, orDefect } from "../platform/SqlFailure.ts"
 import { brief, digest, shortened, withoutBytes } from "./KeptMessages.ts"
-import { PushConfigs } from "./PushConfigs.ts"
+import { type Prepared, PushConfigs } from "./PushConfigs.ts"
 import type { FilePart } from "./Skill.ts"
 import { type Choice, filesOf, Skills } from "./Skills.ts"
 import { type Happening, TaskLog } from "./TaskLog.ts"
@@ -78,6 +78,7 @@ interface Sent {
   readonly task: Task
   /** Begins the run within this request, where there is one. */
   readonly begun: Effect.Effect<void>
+  /** False: it was sent before, and nothing was written. */
   readonly is_new: boolean
 }
 
@@ -259,8 +260,8 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
         return yield* malformed("message.messageId", "was used before, with other content")
       })
 
-    /** A message for a task that waits for one. */
-    const continued = ({ message, bare }: Understood, hold: Hold) =>
+    /** The task that a message is for, if it waits for one. */
+    const waiting = (message: Message) =>
       Effect.gen(function* () {
         const found = yield* existing(message.taskId)
         const { id, context_id, state } = found
@@ -270,13 +271,43 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
         const needed = isTerminal(state) ? "it takes no further message" : "it does not wait for a message"
         if (state !== "TASK_STATE_INPUT_REQUIRED") return yield* new TaskClosed({ id, state, needed })
         yield* allowedAllOf(found)
+        return found
+      })
+
+    /** A task goes on with a message. */
+    const continued = ({ id, context_id, state }: Task, { message, bare }: Understood, hold: Hold) =>
+      Effect.gen(function* () {
         const task = yield* log.append(id, [{ _tag: "status", state: "TASK_STATE_WORKING" }], {
           message: { ...shortened(bare, maxKeptBytes), taskId: id, contextId: context_id },
           ...lease
         })
         if (task === undefined) return yield* new TaskClosed({ id, state, needed: "it has ended meanwhile" })
-        return { task, begun: runHere(id, filesOf(message), hold), is_new: false } satisfies Sent
+        return { task, begun: runHere(id, filesOf(message), hold), is_new: true } satisfies Sent
       })
+
+    const preparedOf = (push: Push | undefined) =>
+      Effect.gen(function* () {
+        if (push === undefined) return undefined
+        const { org_id } = yield* CurrentPrincipal
+        return yield* configs.prepare(org_id, push.config, push.wire_version)
+      })
+
+    /** Writes all of it or nothing. What is written begins, even when the caller hangs up in between. */
+    const carried = <E, R>(written: Effect.Effect<Sent, E, R>, prepared: Prepared | undefined) => {
+      const abandoned = prepared === undefined ? Effect.void : configs.abandon(prepared)
+      return Effect.gen(function* () {
+        const { task, begun, is_new } = yield* written.pipe(
+          sql.withTransaction,
+          orDefect,
+          Effect.tapErrorCause(() => abandoned)
+        )
+        // The same message again: its task has the configuration that it came with first.
+        if (!is_new) yield* abandoned
+        yield* begun
+        yield* log.wake(task.id)
+        return task
+      }).pipe(Effect.uninterruptible)
+    }
 
     /**
      * Makes a task of a message, and begins it. The same message in the same context answers the same
@@ -286,38 +317,26 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
     const send = Effect.fn("Tasks.send")(function* (given: Message | undefined, push?: Push, hold: Hold = unheld) {
       const understood = yield* checked(given)
       const { message } = understood
-      const principal = yield* CurrentPrincipal
       if (message.taskId !== "") {
-        if (push !== undefined) yield* configs.set(yield* existing(message.taskId), push.config, push.wire_version)
-        const sent = yield* Effect.uninterruptible(Effect.tap(continued(understood, hold), ({ begun }) => begun))
-        return sent.task
+        const task = yield* waiting(message)
+        const prepared = yield* preparedOf(push)
+        // Before the event that it is told first.
+        const configured = prepared === undefined ? Effect.void : configs.insert(task.id, prepared)
+        return yield* carried(Effect.zipRight(configured, continued(task, understood, hold)), prepared)
       }
       const choice = skills.choose(message)
       yield* allowed(choice)
-      const prepared = push && (yield* configs.prepare(principal.org_id, push.config, push.wire_version))
-      const abandoned = prepared === undefined ? Effect.void : configs.abandon(prepared)
+      const prepared = yield* preparedOf(push)
       const written = Effect.gen(function* () {
         // One after the other: of two that say the same, the second finds the first.
-        yield* repo.lockOwner(principal)
+        yield* repo.lockOwner(yield* CurrentPrincipal)
         const before = yield* again(understood)
         if (before !== undefined) return before
         const fresh = yield* made(understood, choice, hold)
         if (prepared !== undefined) yield* configs.insert(fresh.task.id, prepared, 0)
         return fresh
-      }).pipe(
-        sql.withTransaction,
-        orDefect,
-        Effect.tapErrorCause(() => abandoned)
-      )
-      return yield* Effect.gen(function* () {
-        const sent = yield* written
-        // The same message again: its task has the configuration that it came with first.
-        if (!sent.is_new) yield* abandoned
-        yield* sent.begun
-        yield* log.wake(sent.task.id)
-        return sent.task
-        // What is written begins, even when the caller hangs up in between.
-      }).pipe(Effect.uninterruptible)
+      })
+      return yield* carried(written, prepared)
     }, use)
 
     /** Without its artifacts for who does not hold the scopes of its skill. */

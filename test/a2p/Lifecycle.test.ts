@@ -139,6 +139,38 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
     })
   )
 
+  it.scoped("is given where its events go only by a message that it takes", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const { principal, org_id } = yield* somebody
+      const handler = yield* RequestHandler
+      const { id: taskId } = yield* sent(principal, question())
+      const { configuration, ...request } = message([text("and?")], { taskId })
+      const config = {
+        tenant: "",
+        id: "mine",
+        taskId: "",
+        url: `${(yield* files).address}/push`,
+        token: "token",
+        authentication: undefined
+      }
+      const more = {
+        ...request,
+        configuration: configuration && { ...configuration, taskPushNotificationConfig: config }
+      }
+      const configs = Effect.orDie(
+        sql`select config_id from a2p_push_configs where org_id = ${org_id} and task_id = ${taskId}`
+      )
+      expect(yield* refusal(handler.sendMessage(more, context(principal)))).toContain("UnsupportedOperationError")
+      expect(yield* configs).toEqual([])
+      yield* Effect.orDie(
+        sql`update a2p_tasks set state = 'TASK_STATE_INPUT_REQUIRED', input = '{"scope":"*"}' where id = ${taskId}`
+      )
+      expect(stateOf(yield* sent(principal, more))).toBe("TASK_STATE_COMPLETED")
+      expect(yield* configs).toEqual([{ config_id: "mine" }])
+    })
+  )
+
   it.effect("is listed newest first, page by page, by context, state and time", () =>
     Effect.gen(function* () {
       const { principal } = yield* somebody
