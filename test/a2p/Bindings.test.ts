@@ -217,6 +217,28 @@ it.scoped("REST tells what is wrong with a request by status and reason", () =>
   })
 )
 
+it.scoped("what is of another type than it has to be is told by its field", () =>
+  Effect.gen(function* () {
+    const { base_url } = yield* echoAgent()
+    const v03 = { "a2a-version": "0.3" }
+    const told = (body: unknown) => Effect.map(posted(base_url, rpc("SendMessage", body)), ({ json }) => json.error)
+    expect(yield* told({ message: { messageId: "m", role: "ROLE_USER", parts: [null] } })).toMatchObject({
+      code: -32602,
+      message: "message.parts[0] is no object"
+    })
+    const rest = (path: string, body: unknown) =>
+      asked(base_url, path, { method: "POST", headers: { "a2a-version": "" }, body: JSON.stringify(body) })
+    const raw = yield* rest("/message:send", { message: { messageId: "m", role: "ROLE_USER", parts: [{ raw: 5 }] } })
+    expect([raw.status, raw.json.error.message]).toEqual([400, "message.parts[0].raw is no string"])
+    const file = { message: { messageId: "m", role: "ROLE_USER", content: [{ file: { fileWithBytes: 5 } }] } }
+    const old = yield* rest("/v1/message:send", file)
+    expect([old.status, old.json.message]).toEqual([400, "message.content[0].file.fileWithBytes is no string"])
+    const config = { taskId: "x", pushNotificationConfig: { url: { toString: 1 } } }
+    const set = yield* posted(base_url, rpc("tasks/pushNotificationConfig/set", config), v03)
+    expect(set.json.error).toMatchObject({ code: -32602, message: "pushNotificationConfig.url is no string" })
+  })
+)
+
 it.scoped("what fails inside is told to nobody, and what is refused is refused as everywhere", () =>
   Effect.gen(function* () {
     const { base_url } = yield* echoAgent()
