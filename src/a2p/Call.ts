@@ -52,13 +52,13 @@ export class Call implements A2ARequestHandler {
   private readonly signal: AbortSignal
 
   constructor(answering: Answering, admitted: Admitted, version: Version) {
-    const { request, principal, info } = admitted
+    const { request, principal, info, hold } = admitted
     this.answering = answering
     this.handler = answering.handler
     this.admitted = admitted
     this.signal = AbortSignal.any([request.signal, this.hungUp.signal])
     this.context = new ServerCallContext({
-      user: new Caller(principal, info, this.signal),
+      user: new Caller(principal, info, this.signal, hold),
       requestedVersion: version,
       requestedExtensions: extensionsOf(request)
     })
