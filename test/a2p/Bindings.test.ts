@@ -1,6 +1,6 @@
 import { TaskState } from "@a2a-js/sdk"
 import { expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import { a2aClient, message, text, ways } from "../support/A2aClient.ts"
 import { echoAgent } from "../support/EchoAgent.ts"
 import { eventually } from "../support/Eventually.ts"
@@ -254,6 +254,31 @@ it.scoped("what fails inside is told to nobody, and what is refused is refused a
     expect((yield* asked(base_url, "/tasks/forbidden")).status).toBe(403)
   })
 )
+
+it.scoped("what fails within a stream is told to nobody, and is in the log", () => {
+  const logged: Array<string> = []
+  const logger = Logger.make(({ message, cause }) => logged.push(`${message} ${cause}`))
+  return Effect.gen(function* () {
+    const { base_url } = yield* echoAgent()
+    for (const [path, body] of [
+      ["/tasks/broken:subscribe", "{}"],
+      ["", JSON.stringify(rpc("SubscribeToTask", { id: "broken" }))]
+    ] as const) {
+      logged.length = 0
+      const text = yield* Effect.promise(async () =>
+        (await fetch(`${base_url}/a2p${path}`, { method: "POST", headers, body })).text()
+      )
+      expect(text).toContain("TASK_STATE_WORKING")
+      expect(text).toContain("the service failed; the request id is test")
+      expect(text).not.toContain("what nobody is to read")
+      const said = yield* eventually(
+        Effect.sync(() => logged.join()),
+        (all) => all !== ""
+      )
+      expect(said).toMatch(/a stream by A2P failed.*what nobody is to read/)
+    }
+  }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+})
 
 it.scoped("the agent card is for everybody, in the form that each version reads", () =>
   Effect.gen(function* () {
