@@ -150,6 +150,20 @@ layer(TestServer.layer({ ROLE: "api", A2P_MAX_STREAMS: "3" }), { excludeTestServ
       yield* Effect.promise(() => here.cancelTask({ tenant: "", id, metadata: undefined }, context(principal)))
       const jobs = yield* Effect.orDie(sql`select status from jobs where org_id = ${principal.org_id}`)
       expect(jobs).toEqual([{ status: "CANCELLED" }])
+      // So it is with one whose owner has left meanwhile.
+      const other = yield* long
+      yield* sent(other.principal, other.request)
+      const { org_id } = other.principal
+      const begun = Effect.orDie(sql`select 1 from a2p_tasks where org_id = ${org_id} and job_id is not null`)
+      expect(yield* eventually(begun, (found) => found.length > 0)).toHaveLength(1)
+      yield* Effect.orDie(sql`delete from memberships where org_id = ${org_id}`)
+      const both = Effect.orDie(
+        sql<{
+          state: string
+        }>`select t.state, j.status from a2p_tasks t join jobs j on j.id = t.job_id where t.org_id = ${org_id}`
+      )
+      const left = yield* eventually(both, ([row]) => Object(row)["status"] === "CANCELLED")
+      expect(left).toEqual([{ state: "TASK_STATE_FAILED", status: "CANCELLED" }])
       expect(yield* running).toEqual([])
     })
   )
