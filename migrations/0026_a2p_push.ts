@@ -11,9 +11,13 @@ export default {
     yield* sql`
       create table a2p_push_configs (
         id uuid primary key,
-        org_id uuid not null constraint a2p_push_configs_org references organizations on delete cascade,
-        -- Null: the task is gone; the row is there until its secret is gone, too.
+        -- Outlives the organization: what is secret of it is kept elsewhere, and found by this row alone.
+        org_id uuid not null,
+        -- Null: not in force yet, or no more; the row is there until its secret is gone.
         task_id uuid constraint a2p_push_configs_task references a2p_tasks on delete set null,
+        -- Who made it: what is pushed is what that may see when it is.
+        principal jsonb not null
+          constraint a2p_push_configs_principal_object check (jsonb_typeof(principal) = 'object'),
         -- As the caller names it.
         config_id text not null
           constraint a2p_push_configs_config_id_length check (char_length(config_id) between 1 and 255),
@@ -31,15 +35,16 @@ export default {
         last_failure text,
         given_up integer not null default 0,
         next_attempt_at timestamptz,
-        -- Until when the process that delivers is believed to be alive.
+        -- Who delivers, or makes it, and until when that is believed to be alive.
+        lease_owner uuid,
         lease_until timestamptz,
         created_at timestamptz not null default now(),
         updated_at timestamptz not null default now(),
         constraint a2p_push_configs_task_config unique (task_id, config_id)
       )`
-    yield* sql`create index a2p_push_configs_org on a2p_push_configs (org_id)`
-    yield* sql`create index a2p_push_configs_next_attempt_at on a2p_push_configs (next_attempt_at)
+    yield* sql`create index a2p_push_configs_next_attempt_at on a2p_push_configs (org_id, next_attempt_at)
       where next_attempt_at is not null`
+    yield* sql`create index a2p_push_configs_lease on a2p_push_configs (org_id) where lease_until is not null`
     yield* sql`create index a2p_push_configs_orphans on a2p_push_configs (id) where task_id is null`
   }),
   down: Effect.gen(function* () {

@@ -78,7 +78,7 @@ const schemasOf = (skills: ReadonlyArray<CardSkill>) =>
 const signature = {
   uri: "https://www.standardwebhooks.com/",
   description:
-    "Push notifications are signed (webhook-id, webhook-timestamp, webhook-signature). The secret is the configuration's token: one that begins with whsec_ is never sent along; for a configuration without a token one is made, and answered when it is created",
+    "Push notifications are signed (webhook-id, webhook-timestamp, webhook-signature). The secret is the configuration's token: one that begins with whsec_ is never sent along; one that comes with a message needs it; for one that is created for a task one is made, and answered then",
   required: false
 }
 

@@ -15,6 +15,7 @@ import {
 } from "@a2a-js/sdk"
 import { LEGACY_HTTP_EXTENSION_HEADER } from "@a2a-js/sdk/compat/v0_3"
 import { type A2ARequestHandler, ServerCallContext } from "@a2a-js/sdk/server"
+import { Effect, Runtime } from "effect"
 import type { Admitted } from "../platform/Protocols.ts"
 import { Caller } from "./Caller.ts"
 import { assertSendable } from "./Checks.ts"
@@ -42,6 +43,8 @@ export class Call implements A2ARequestHandler {
   readonly context: ServerCallContext
   /** What the request failed with, if it did. */
   fault: Fault | undefined
+  /** True once something is asked of the handler: what fails before is of the request's form. */
+  reached = false
   private readonly handler: A2ARequestHandler
   private readonly answering: Answering
   private readonly admitted: Admitted
@@ -49,13 +52,13 @@ export class Call implements A2ARequestHandler {
   private readonly signal: AbortSignal
 
   constructor(answering: Answering, admitted: Admitted, version: Version) {
-    const { request, principal, info } = admitted
+    const { request, principal, info, hold } = admitted
     this.answering = answering
     this.handler = answering.handler
     this.admitted = admitted
     this.signal = AbortSignal.any([request.signal, this.hungUp.signal])
     this.context = new ServerCallContext({
-      user: new Caller(principal, info, this.signal),
+      user: new Caller(principal, info, this.signal, hold),
       requestedVersion: version,
       requestedExtensions: extensionsOf(request)
     })
@@ -74,6 +77,7 @@ export class Call implements A2ARequestHandler {
   }
 
   private async guarded<A>(run: () => Promise<A>): Promise<A> {
+    this.reached = true
     try {
       return await run()
     } catch (error) {
@@ -82,6 +86,7 @@ export class Call implements A2ARequestHandler {
   }
 
   private streamed(run: () => Events<StreamResponse>): Events<StreamResponse> {
+    this.reached = true
     return endingWith(this.signal, run, (error) => this.told(error))
   }
 
@@ -114,3 +119,11 @@ export class Call implements A2ARequestHandler {
   deleteTaskPushNotificationConfig = (params: DeleteTaskPushNotificationConfigRequest, context: ServerCallContext) =>
     this.guarded(() => this.handler.deleteTaskPushNotificationConfig(params, context))
 }
+
+/** Logs what a stream fails with in its midst: its answer has begun, and its reader is told no more than that. */
+export const loggedLate = (call: Call) =>
+  Effect.map(Effect.runtime<never>(), (runtime) => () => {
+    const { fault } = call
+    if (fault === undefined || fault.kind === "a2a") return
+    Runtime.runFork(runtime)(Effect.logError("a stream by A2P failed", fault.error))
+  })

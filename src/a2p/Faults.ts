@@ -22,6 +22,7 @@ export type Fault =
   /** Not at all, but for the log. */
   | { readonly kind: "internal"; readonly error: unknown }
 
+/** What a call was rejected with, as a fault. */
 export const faultOf = (rejected: unknown): Fault => {
   const error = unwrapped(rejected)
   if (error instanceof A2AError) return { kind: "a2a", error }

@@ -3,6 +3,7 @@ export interface JsonObject {
   readonly [name: string]: unknown
 }
 
+/** True for an object: no list, and not null. */
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 

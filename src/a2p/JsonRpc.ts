@@ -11,8 +11,9 @@ import { JsonRpcTransportHandler } from "@a2a-js/sdk/server"
 import { Effect } from "effect"
 import type { Admitted } from "../platform/Protocols.ts"
 import * as Body from "./Body.ts"
-import { type Answering, Call } from "./Call.ts"
+import { type Answering, Call, loggedLate } from "./Call.ts"
 import { isObject, type JsonObject, parsed } from "./Json.ts"
+import { assertParams } from "./Shapes.ts"
 import { type Events, eventStream } from "./Streams.ts"
 import { requestedVersion, type Version } from "./Versions.ts"
 
@@ -81,6 +82,14 @@ const refusalOf = (value: Request20, version: Version) => {
     : { code: A2A_ERROR_CODE.INVALID_PARAMS, message: "Invalid parameters: params is no object" }
 }
 
+/** What the library could not read of the parameters: it says so in the words of the engine. */
+const unreadable = {
+  code: A2A_ERROR_CODE.INVALID_PARAMS,
+  message: "Invalid parameters: they have not the form that A2A gives them"
+}
+
+const isInternal = (error: unknown) => isObject(error) && error["code"] === A2A_ERROR_CODE.INTERNAL_ERROR
+
 /** The failure as A2A tells it; one that the service tells by any protocol in the same way fails the effect. */
 const logged = (call: Call) =>
   Effect.gen(function* () {
@@ -91,14 +100,18 @@ const logged = (call: Call) =>
 
 const answered = (call: Call, version: Version, value: Request20) =>
   Effect.gen(function* () {
-    const { id = null } = value
+    const { id = null, method, params } = value
     const legacy = version === "0.3"
     const failed = (error: unknown) =>
       failure(id, legacy ? LegacyJsonRpcTransportHandler.mapToLegacyJSONRPCError(error) : toJsonRpcError(error))
+    const wrong = thrownBy(() => assertParams(method, params))
+    if (wrong !== undefined) return Response.json(failed(wrong))
     const transport = legacy ? new LegacyJsonRpcTransportHandler(call) : new JsonRpcTransportHandler(call)
     const answer: Envelope | Events<Envelope> = yield* Effect.promise(() => transport.handle(value, call.context))
     yield* logged(call)
+    if (!isStream(answer) && !call.reached && isInternal(answer.error)) return Response.json(failure(id, unreadable))
     if (!isStream(answer)) return Response.json(answer, { headers: extensions(call, version) })
+    const late = yield* loggedLate(call)
     const first = yield* Effect.promise(() =>
       answer.next().then(
         (result) => ({ result }),
@@ -110,13 +123,25 @@ const answered = (call: Call, version: Version, value: Request20) =>
     return eventStream(answer, {
       first: first.result,
       shown: (event) => event,
-      failed,
+      failed: (error) => {
+        late()
+        return failed(error)
+      },
       left: call.hangUp,
       headers: extensions(call, version)
     })
   })
 
 const jsonTypes: ReadonlyArray<string | undefined> = ["application/json", A2A_CONTENT_TYPE, undefined]
+
+const thrownBy = (check: () => void): unknown => {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    return error
+  }
+}
 
 const spoken = (request: Request, method: string): { readonly version: Version } | { readonly error: unknown } => {
   try {

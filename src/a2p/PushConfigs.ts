@@ -1,8 +1,9 @@
 import type { TaskPushNotificationConfig } from "@a2a-js/sdk"
 import { SqlClient } from "@effect/sql"
 import { Effect } from "effect"
-import { Issue, NotFound, ValidationError } from "../domain/Errors.ts"
+import { Issue, NotFound, Unavailable, ValidationError } from "../domain/Errors.ts"
 import type { A2pTaskId, OrganizationId } from "../domain/Ids.ts"
+import { CurrentPrincipal } from "../domain/Principal.ts"
 import { Audit } from "../identity/Audit.ts"
 import { Egress } from "../platform/Egress.ts"
 import { orDefect } from "../platform/SqlFailure.ts"
@@ -19,11 +20,9 @@ interface OfTask {
   readonly org_id: OrganizationId
 }
 
-/** A configuration that was checked, and whose secrets are kept: it is there once it is inserted. */
+/** A configuration that was checked, and whose secrets are kept: it is in force once it is inserted. */
 export interface Prepared {
   readonly row: Omit<PushConfig, "task_id">
-  /** What the caller is told of it: once, with the token. */
-  readonly shown: Omit<TaskPushNotificationConfig, "taskId">
 }
 
 const invalid = (path: string, message: string) =>
@@ -82,53 +81,70 @@ export class PushConfigs extends Effect.Service<PushConfigs>()("a2p/PushConfigs"
         })
       )
 
+    const checked = (config: TaskPushNotificationConfig) =>
+      Effect.gen(function* () {
+        const wrong = wrongIn(config)
+        if (wrong !== undefined) return yield* wrong
+        yield* reachable(config.url)
+      })
+
+    /** The row before the secrets: whatever breaks off in between, who looks for orphans finds both. */
+    const kept = (org_id: OrganizationId, config: TaskPushNotificationConfig, wire_version: Version) =>
+      Effect.gen(function* () {
+        const id = repo.nextId()
+        const { url, token, authentication } = config
+        const row = {
+          id,
+          org_id,
+          config_id: config.id === "" ? id : config.id,
+          url,
+          scheme: authentication?.scheme ?? "",
+          secret_ref: `a2p/push-configs/${id}`,
+          wire_version
+        }
+        yield* repo.prepare(row, yield* CurrentPrincipal)
+        yield* secrets.put(row, { token, credentials: authentication?.credentials ?? "" })
+        return { row } satisfies Prepared
+      })
+
     /**
-     * Checks a configuration and keeps its secrets; nothing of it is in force before it is inserted. A
-     * token is made for one that has none: it is what the receiver checks the signature with.
+     * Checks a configuration that came with a message, and keeps its secrets; nothing of it is in force
+     * before it is inserted, and what is not inserted is forgotten by and by. It needs a token: a message's
+     * answer is a task, which has no place for one that was made here. Call it before any transaction.
      */
     const prepare = Effect.fn("PushConfigs.prepare")(function* (
       org_id: OrganizationId,
       config: TaskPushNotificationConfig,
       wire_version: Version
     ) {
-      const wrong = wrongIn(config)
-      if (wrong !== undefined) return yield* wrong
-      yield* reachable(config.url)
-      const id = repo.nextId()
-      const { url, authentication } = config
-      const token = config.token === "" ? newSecret() : config.token
-      const row = {
-        id,
-        org_id,
-        config_id: config.id === "" ? id : config.id,
-        url,
-        scheme: authentication?.scheme ?? "",
-        secret_ref: `a2p/push-configs/${id}`,
-        wire_version
+      if (config.token === "") {
+        const hint =
+          "is needed to check the signatures with: whsec_ and 24 to 64 bytes in base64, or a word of your own"
+        return yield* invalid("token", hint)
       }
-      yield* secrets.put(row, { token, credentials: authentication?.credentials ?? "" })
-      const shown = {
-        tenant: "",
-        id: row.config_id,
-        url,
-        token,
-        authentication: authentication && { scheme: authentication.scheme, credentials: "" }
-      }
-      return { row, shown } satisfies Prepared
+      yield* checked(config)
+      return yield* kept(org_id, config, wire_version)
     })
 
-    /** Forgets the secrets of one that was prepared and will not be inserted. */
-    const abandon = ({ row }: Prepared) => secrets.remove(row)
+    /** One that was prepared will not be inserted: it need not be waited for. */
+    const abandon = ({ row }: Prepared) => repo.abandon(row.id)
 
     /**
      * Puts a prepared configuration in force, in the place of one with the same id; call it in a
-     * transaction. It gets the events after the given one, or those to come. Answers where the secrets
-     * of the one that was replaced are, to be removed afterwards.
+     * transaction. It gets the events after the given one; else those that the one before had not yet
+     * delivered, or those to come. The task is locked first, as by who writes its events: in one order.
      */
     const insert = (task_id: A2pTaskId, { row }: Prepared, after_seq?: number) =>
       Effect.gen(function* () {
-        const replaced = yield* repo.remove(task_id, row.config_id)
-        yield* repo.insert({ ...row, task_id, after_seq })
+        const task = yield* repo.lockTask(task_id)
+        if (task === undefined) return yield* new NotFound({ detail: `there is no task ${task_id}` })
+        const replaced = yield* repo.orphan(task_id, row.config_id)
+        const done_seq = after_seq ?? replaced?.done_seq ?? task.last_seq
+        if ((yield* repo.enforce(row.id, task_id, task.last_seq, done_seq)) === undefined)
+          return yield* new Unavailable({
+            detail: "the push notification configuration took too long; send it again",
+            retry_after_s: 1
+          })
         const others = yield* repo.ofTask(task_id)
         if (others.length > MAX_PER_TASK) return yield* invalid("taskId", `a task has ${MAX_PER_TASK} of them at most`)
         yield* audit.record({
@@ -136,23 +152,27 @@ export class PushConfigs extends Effect.Service<PushConfigs>()("a2p/PushConfigs"
           resource: `a2p_push_config/${row.id}`,
           after: { ...row, task_id }
         })
-        return replaced
       })
 
-    /** Makes or replaces a configuration of a task. The answer holds its token, this once. */
+    /**
+     * Makes or replaces a configuration of a task. The answer holds its token, this once: for one without
+     * it is made here.
+     */
     const set = Effect.fn("PushConfigs.set")(function* (
       { id, org_id }: OfTask,
-      config: TaskPushNotificationConfig,
+      given: TaskPushNotificationConfig,
       wire_version: Version
     ) {
-      const prepared = yield* prepare(org_id, config, wire_version)
-      const replaced = yield* insert(id, prepared).pipe(
+      const config = given.token === "" ? { ...given, token: newSecret() } : given
+      yield* checked(config)
+      const prepared = yield* kept(org_id, config, wire_version)
+      yield* insert(id, prepared).pipe(
         sql.withTransaction,
         orDefect,
         Effect.tapErrorCause(() => abandon(prepared))
       )
-      if (replaced !== undefined) yield* secrets.remove({ org_id, secret_ref: replaced.secret_ref })
-      return { ...prepared.shown, taskId: id } satisfies TaskPushNotificationConfig
+      yield* latch.open
+      return { ...shownOf(id, { ...prepared.row, task_id: id }), token: config.token }
     })
 
     /** One by its id; without one the oldest, as clients of 0.3 ask. */
@@ -168,13 +188,13 @@ export class PushConfigs extends Effect.Service<PushConfigs>()("a2p/PushConfigs"
     })
 
     /** Removes one; nothing happens where there is none. */
-    const remove = Effect.fn("PushConfigs.remove")(function* ({ id, org_id }: OfTask, config_id: string) {
-      const removed = yield* Effect.tap(repo.remove(id, config_id), (row) =>
+    const remove = Effect.fn("PushConfigs.remove")(function* ({ id }: Pick<OfTask, "id">, config_id: string) {
+      yield* Effect.tap(repo.orphan(id, config_id), (row) =>
         row === undefined
           ? Effect.void
           : audit.record({ action: "a2p_push_config.delete", resource: `a2p_push_config/${row.id}` })
       ).pipe(sql.withTransaction, orDefect)
-      if (removed !== undefined) yield* secrets.remove({ org_id, secret_ref: removed.secret_ref })
+      yield* latch.open
     })
 
     /** Call it in the transaction that appends events to a task, with the last of them; and `wake` after it. */

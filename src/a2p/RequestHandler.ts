@@ -90,6 +90,8 @@ const noCard = async (): Promise<never> => {
 
 const versionOf = ({ requestedVersion }: ServerCallContext): Version => (requestedVersion === "0.3" ? "0.3" : "1.0")
 
+const holdOf = ({ user }: ServerCallContext) => (user instanceof Caller ? user.hold : undefined)
+
 /** What the transports of A2A call: each method on behalf of the {@link Caller} in its context. */
 export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/RequestHandler", {
   dependencies: [Tasks.Default, TaskStreams.Default, PushConfigs.Default],
@@ -128,6 +130,7 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
           Effect.flatMap(caller(context), ({ principal, info }) =>
             open.pipe(
               Effect.mapError(inWords),
+              Effect.map(Stream.interruptWhen(streams.outlawed(principal))),
               Effect.provideService(CurrentPrincipal, principal),
               Effect.provideService(RequestInfo, info)
             )
@@ -142,24 +145,43 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
       return config === undefined ? undefined : { config, wire_version }
     }
 
-    const send = (params: SendMessageRequest, version: Version) =>
+    /** How a task ends, for who may follow it until then. */
+    const settled = (task: Task) =>
+      Effect.flatMap(CurrentPrincipal, (principal) =>
+        Effect.raceFirst(
+          tasks.settled(task),
+          Effect.zipRight(
+            streams.outlawed(principal),
+            new Unauthorized({ detail: `the caller may not act any more; the task ${task.id} is not waited for` })
+          )
+        )
+      )
+
+    /** A shutdown waits for a stream as long as what it tells of runs here. */
+    const held = ({ is_here }: Task, context: ServerCallContext) =>
+      is_here && context.user instanceof Caller
+        ? Effect.acquireRelease(Effect.sync(context.user.hold), (release) => Effect.sync(release))
+        : Effect.void
+
+    const send = (params: SendMessageRequest, context: ServerCallContext) =>
       Effect.gen(function* () {
         const { message, configuration } = params
+        const isAnsweredAtOnce = configuration?.returnImmediately === true
         const history_length = yield* historyLength(configuration?.historyLength)
-        const begun = yield* tasks.send(message, pushTo(params, version))
-        const task =
-          configuration?.returnImmediately === true || isTerminal(begun.state)
-            ? begun
-            : yield* Effect.scoped(Effect.zipRight(streams.place, tasks.settled(begun)))
+        // Before there is a task that nobody would be told of.
+        if (!isAnsweredAtOnce) yield* streams.place
+        const begun = yield* tasks.send(message, pushTo(params, versionOf(context)), holdOf(context))
+        const task = isAnsweredAtOnce || isTerminal(begun.state) ? begun : yield* settled(begun)
         return taskOf(task, { history_length })
-      })
+      }).pipe(Effect.scoped)
 
-    const sendStreaming = (params: SendMessageRequest, version: Version) =>
+    const sendStreaming = (params: SendMessageRequest, context: ServerCallContext) =>
       Effect.gen(function* () {
         const { message, configuration } = params
         const history_length = yield* historyLength(configuration?.historyLength)
         yield* streams.place
-        const task = yield* tasks.send(message, pushTo(params, version))
+        const task = yield* tasks.send(message, pushTo(params, versionOf(context)), holdOf(context))
+        yield* held(task, context)
         // Of a new task everything is told; of one that goes on, how it is and what follows.
         const events =
           message?.taskId === ""
@@ -168,13 +190,14 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
         return Stream.map(events, (event) => cut(event, history_length))
       })
 
-    const subscribe = (id: string) =>
+    const subscribe = (id: string, context: ServerCallContext) =>
       Effect.gen(function* () {
         yield* streams.place
-        const task = yield* tasks.get(id)
+        const task = yield* tasks.followed(id)
         if (isTerminal(task.state)) {
           return yield* new TaskClosed({ id: task.id, state: task.state, needed: "there is nothing to subscribe to" })
         }
+        yield* held(task, context)
         return Stream.concat(Stream.make(snapshot(task)), streams.after(task, task.last_seq))
       })
 
@@ -182,14 +205,16 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
       Effect.gen(function* () {
         const limit = yield* page(params.pageSize)
         const history_length = yield* historyLength(params.historyLength)
+        const shown = { history_length, artifacts: params.includeArtifacts === true }
         const { items, next_cursor, total } = yield* tasks.list({
           limit,
+          history: history_length !== 0,
+          artifacts: shown.artifacts,
           cursor: params.pageToken === "" ? undefined : params.pageToken,
           context_id: params.contextId === "" ? undefined : params.contextId,
           state: yield* stateFilter(params.status),
           status_from: yield* since(params.statusTimestampAfter)
         })
-        const shown = { history_length, artifacts: params.includeArtifacts === true }
         return {
           tasks: items.map((task) => taskOf(task, shown)),
           nextPageToken: next_cursor ?? "",
@@ -201,9 +226,9 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
     const handler = {
       getAgentCard: noCard,
       getAuthenticatedExtendedAgentCard: noCard,
-      sendMessage: (params, context): Promise<SdkTask> => answered(context, send(params, versionOf(context))),
-      sendMessageStream: (params, context) => streamed(context, sendStreaming(params, versionOf(context))),
-      resubscribe: ({ id }, context) => streamed(context, subscribe(id)),
+      sendMessage: (params, context): Promise<SdkTask> => answered(context, send(params, context)),
+      sendMessageStream: (params, context) => streamed(context, sendStreaming(params, context)),
+      resubscribe: ({ id }, context) => streamed(context, subscribe(id, context)),
       getTask: ({ id, historyLength: length }, context) =>
         answered(
           context,
@@ -220,7 +245,7 @@ export class RequestHandler extends Effect.Service<RequestHandler>()("a2p/Reques
       createTaskPushNotificationConfig: (config, context) =>
         answered(
           context,
-          Effect.flatMap(tasks.get(config.taskId), (task) => configs.set(task, config, versionOf(context)))
+          Effect.flatMap(tasks.followed(config.taskId), (task) => configs.set(task, config, versionOf(context)))
         ),
       getTaskPushNotificationConfig: ({ taskId, id }, context) =>
         answered(

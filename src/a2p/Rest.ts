@@ -25,12 +25,13 @@ import { Effect } from "effect"
 import { MethodNotAllowed, NotFound } from "../domain/Errors.ts"
 import type { Admitted } from "../platform/Protocols.ts"
 import * as Body from "./Body.ts"
-import { type Answering, Call } from "./Call.ts"
+import { type Answering, Call, loggedLate } from "./Call.ts"
 import { buffered03 } from "./CardForms.ts"
 import { countIn } from "./Checks.ts"
 import { faultOf } from "./Faults.ts"
 import { isObject, parsed } from "./Json.ts"
 import { type Operation, route } from "./RestRoutes.ts"
+import { asking10, decoded, sending10 } from "./Shapes.ts"
 import { type Events, eventStream } from "./Streams.ts"
 import * as V03 from "./V03Json.ts"
 import { requestedVersion, type Version } from "./Versions.ts"
@@ -51,6 +52,18 @@ type Answer =
 const objectOf = (body: unknown) => {
   if (isObject(body)) return body
   throw new RequestMalformedError("the body is no JSON object")
+}
+
+const sendingOf = (body: unknown) => {
+  const sending = objectOf(body)
+  sending10(sending, "")
+  return decoded(SendMessageRequest.fromJSON, sending)
+}
+
+const configOf = (body: unknown, taskId: string) => {
+  const config = objectOf(body)
+  asking10(config, "")
+  return decoded(TaskPushNotificationConfig.fromJSON, { ...config, taskId })
 }
 
 const materialized = (task: unknown, { includeArtifacts }: ListTasksRequest) =>
@@ -91,14 +104,14 @@ const answer10 = async ({ call, operation, query, body }: Wanted): Promise<Answe
   const shown = StreamResponse.toJSON
   switch (operation.name) {
     case "send": {
-      const sent = await call.sendMessage(SendMessageRequest.fromJSON(objectOf(body)), context)
+      const sent = await call.sendMessage(sendingOf(body), context)
       return {
         status: 200,
         value: "messageId" in sent ? { message: Message.toJSON(sent) } : { task: Task.toJSON(sent) }
       }
     }
     case "stream":
-      return { events: call.sendMessageStream(SendMessageRequest.fromJSON(objectOf(body)), context), shown }
+      return { events: call.sendMessageStream(sendingOf(body), context), shown }
     case "subscribe":
       return { events: call.resubscribe({ tenant: "", id: operation.task_id }, context), shown }
     case "list": {
@@ -115,7 +128,7 @@ const answer10 = async ({ call, operation, query, body }: Wanted): Promise<Answe
       }
     }
     case "set_push": {
-      const config = TaskPushNotificationConfig.fromJSON({ ...objectOf(body), taskId: operation.task_id })
+      const config = configOf(body, operation.task_id)
       return {
         status: 200,
         value: TaskPushNotificationConfig.toJSON(await call.createTaskPushNotificationConfig(config, context))
@@ -175,7 +188,7 @@ const answer03 = async ({ call, operation, query, body }: Wanted): Promise<Answe
         value: V03.ofTask(await call.cancelTask({ tenant: "", id: operation.task_id, metadata: undefined }, context))
       }
     case "set_push": {
-      const config = TaskPushNotificationConfig.fromJSON(V03.toPushRequest(body, operation.task_id))
+      const config = decoded(TaskPushNotificationConfig.fromJSON, V03.toPushRequest(body, operation.task_id))
       return { status: 201, value: V03.ofPushConfig(await call.createTaskPushNotificationConfig(config, context)) }
     }
     case "list_push": {
@@ -257,12 +270,16 @@ const answered = (wanted: Wanted, version: Version) =>
         ? new Response(null, { status: 204, headers })
         : json(answer.value, answer.status, version, headers)
     const { events, shown } = answer
+    const late = yield* loggedLate(call)
     const first = yield* attempt(() => events.next())
     if ("error" in first) return yield* told(call, first.error, version)
     return eventStream(events, {
       first: first.value,
       shown,
-      failed: (error) => errorBody(error, version),
+      failed: (error) => {
+        late()
+        return errorBody(error, version)
+      },
       left: call.hangUp,
       headers: extensions(call, version)
     })

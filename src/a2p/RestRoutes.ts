@@ -6,6 +6,7 @@ export type Operation =
   | { readonly name: "get" | "cancel" | "subscribe" | "set_push" | "list_push"; readonly task_id: string }
   | { readonly name: "get_push" | "delete_push"; readonly task_id: string; readonly config_id: string }
 
+/** What a path is of. */
 export interface Route {
   readonly version: Version
   /** Undefined where the path is known and the method is not one of it. */

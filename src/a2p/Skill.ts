@@ -69,8 +69,8 @@ export interface Skill extends SkillCard {
   /** Whether it takes longer than a request should, and is a durable job. What it then needs stands on its row. */
   readonly isLong: (files: ReadonlyArray<FilePart>) => boolean
   readonly run: (asked: Asked) => Effect.Effect<Outcome | Later, Failure, CurrentPrincipal>
-  /** Ends what goes on by itself. */
-  readonly cancel: (job_id: JobId) => Effect.Effect<void, Failure, CurrentPrincipal>
+  /** Ends what goes on by itself, where something does; it may have been begun without being noted. */
+  readonly cancel: (begun: Pick<Asked, "id" | "job_id">) => Effect.Effect<void, Failure, CurrentPrincipal>
 }
 
 interface Declared<I, IE, O, OE>

@@ -1,5 +1,6 @@
 import { formatSSEErrorEvent, formatSSEEvent, SSE_HEADERS } from "@a2a-js/sdk"
 
+/** Events as the library's transports hand them on. */
 export type Events<A> = AsyncGenerator<A, void, undefined>
 
 const over = { done: true, value: undefined } as const

@@ -18,9 +18,10 @@ export type Happening =
 /** What is noted with it, and is no event. */
 interface Noted {
   readonly job_id?: JobId
-  /** A message of the caller's that the task goes on with, and until when its run is believed to be alive. */
+  /** A message of the caller's that the task goes on with. */
   readonly message?: Json
-  readonly lease_until?: Date
+  /** So long the run that begins in this process is believed to be alive. */
+  readonly lease_ms?: number
 }
 
 /** The one place where what happens to tasks is written: their rows and their events change together. */
@@ -64,8 +65,8 @@ export class TaskLog extends Effect.Service<TaskLog>()("a2p/TaskLog", {
         }
       }
       const job_id = noted.job_id ?? task.job_id
-      const { lease_until } = noted
-      return { events, change: { state, status_message, status_at, artifacts, history, job_id, last_seq, lease_until } }
+      const { lease_ms } = noted
+      return { events, change: { state, status_message, status_at, artifacts, history, job_id, last_seq, lease_ms } }
     }
 
     const write = (task: Task, happenings: ReadonlyArray<Happening>, noted: Noted) =>
@@ -77,11 +78,15 @@ export class TaskLog extends Effect.Service<TaskLog>()("a2p/TaskLog", {
       })
 
     /** Makes a task and writes what happens to it at once; call it in a transaction. */
-    const create = (task: Omit<NewTask, "last_seq">, happenings: ReadonlyArray<Happening>) =>
+    const create = (
+      task: Omit<NewTask, "last_seq">,
+      happenings: ReadonlyArray<Happening>,
+      noted: Pick<Noted, "lease_ms"> = {}
+    ) =>
       Effect.gen(function* () {
         const made = yield* repo.insert({ ...task, last_seq: 1 })
         yield* record(made, [{ seq: 1, event: taskEvent(made) }])
-        return happenings.length === 0 ? made : yield* write(made, happenings, {})
+        return happenings.length === 0 ? made : yield* write(made, happenings, noted)
       })
 
     /**

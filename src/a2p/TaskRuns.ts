@@ -2,9 +2,10 @@ import { Duration, Effect } from "effect"
 import { isTerminal, type Task } from "../domain/a2p/Task.ts"
 import { type Issue, Unavailable } from "../domain/Errors.ts"
 import type { A2pTaskId } from "../domain/Ids.ts"
-import { CurrentPrincipal } from "../domain/Principal.ts"
+import { CurrentPrincipal, holds } from "../domain/Principal.ts"
 import { describe } from "../domain/Problem.ts"
 import { RequestInfo } from "../domain/RequestInfo.ts"
+import { Standing } from "../identity/Standing.ts"
 import { Settings } from "../platform/Settings.ts"
 import type { Failure, FilePart, Later, Outcome } from "./Skill.ts"
 import { filesOf, Skills } from "./Skills.ts"
@@ -23,6 +24,8 @@ const broken = (detail: string): Happening => ({
 })
 
 const stopped = broken("the service was stopped while it worked on this: send it again, as a new message")
+
+const outlawed = broken("who asked for this may not do so any more")
 
 const issuesOf = (failure: Failure): ReadonlyArray<Issue> =>
   "errors" in failure && Array.isArray(failure.errors) ? failure.errors : []
@@ -48,12 +51,13 @@ const happenings = ({ state, parts, artifacts = [] }: Outcome): ReadonlyArray<Ha
 
 /** Carries tasks out; each step can be done again with the same outcome. */
 export class TaskRuns extends Effect.Service<TaskRuns>()("a2p/TaskRuns", {
-  dependencies: [TasksRepo.Default, TaskLog.Default, TaskSignals.Default, Skills.Default],
+  dependencies: [TasksRepo.Default, TaskLog.Default, TaskSignals.Default, Skills.Default, Standing.Default],
   effect: Effect.gen(function* () {
     const repo = yield* TasksRepo
     const log = yield* TaskLog
     const signals = yield* TaskSignals
     const skills = yield* Skills
+    const standing = yield* Standing
     const { a2p } = yield* Settings
 
     const asOwner =
@@ -73,12 +77,12 @@ export class TaskRuns extends Effect.Service<TaskRuns>()("a2p/TaskRuns", {
         return yield* skill.run({ id, input: input ?? {}, message, files: given ?? filesOf(message), job_id })
       }).pipe(asOwner(task))
 
-    /** Ends what the task began, which nobody waits for any more. */
+    /** Ends what the task began, which nobody waits for any more, be it noted or not. */
     const abandon = (task: Task) =>
       Effect.gen(function* () {
         const skill = task.skill === null ? undefined : skills.find(task.skill)
-        if (skill === undefined || task.job_id === null) return
-        yield* asOwner(task)(skill.cancel(task.job_id)).pipe(
+        if (skill === undefined) return
+        yield* asOwner(task)(skill.cancel(task)).pipe(
           Effect.catchAll((failure) => Effect.logWarning(`the job of a canceled task goes on: ${failure.message}`))
         )
       })
@@ -97,7 +101,8 @@ export class TaskRuns extends Effect.Service<TaskRuns>()("a2p/TaskRuns", {
 
     /**
      * Does what can be done now for a task, and nothing for one that has ended; true: there is more to
-     * do later. Ends early when the task is canceled meanwhile.
+     * do later. Ends early when the task is canceled meanwhile. A durable one is done with what its owner
+     * still may, and fails when that is nothing.
      * @param given the files of the message, where they are not on its row
      */
     const advance = Effect.fn("TaskRuns.advance")(function* (id: A2pTaskId, given?: ReadonlyArray<FilePart>) {
@@ -108,14 +113,26 @@ export class TaskRuns extends Effect.Service<TaskRuns>()("a2p/TaskRuns", {
         if (found.state === "TASK_STATE_CANCELED") yield* abandon(found)
         return false
       }
+      // Within its request, it was asked for just now; else that may be long ago.
+      const principal = given === undefined ? yield* standing.now(found.principal) : found.principal
+      if (principal === undefined || !holds(principal, "a2p:use")) {
+        yield* log.append(id, [outlawed])
+        yield* abandon(found)
+        return false
+      }
       const task =
         found.state === "TASK_STATE_WORKING"
           ? found
           : yield* log.append(id, [{ _tag: "status", state: "TASK_STATE_WORKING" }])
       if (task === undefined) return false
-      const ended = Effect.as(signals.until(id, isTerminal), undefined)
-      const came = yield* Effect.raceFirst(Effect.either(carriedOut(task, given)), ended)
+      const ended = signals.until(id, isTerminal)
+      const came = yield* Effect.raceFirst(Effect.either(carriedOut({ ...task, principal }, given)), ended)
       if (came === undefined) return false
+      if (!("_tag" in came)) {
+        // What it had begun, who canceled it may not have seen yet.
+        if (came.state === "TASK_STATE_CANCELED") yield* abandon(came)
+        return false
+      }
       // Of a durable job it is tried again, by who carries that out.
       if (came._tag === "Left" && came.left instanceof Unavailable && given === undefined) return yield* came.left
       const outcome = came._tag === "Left" ? yield* failed(came.left) : came.right
@@ -129,6 +146,9 @@ export class TaskRuns extends Effect.Service<TaskRuns>()("a2p/TaskRuns", {
       Effect.asVoid(log.append(id, [broken(detail)]))
     )
 
+    /** Ends a task whose run in this process is cut off by a stop. */
+    const stop = Effect.fn("TaskRuns.stop")((id: A2pTaskId) => Effect.asVoid(log.append(id, [stopped])))
+
     /** Ends tasks whose process died, and forgets those that ended long ago; answers how many of each. */
     const sweep = Effect.fn("TaskRuns.sweep")(function* () {
       const left = yield* repo.abandoned(atOnce)
@@ -141,6 +161,6 @@ export class TaskRuns extends Effect.Service<TaskRuns>()("a2p/TaskRuns", {
       }
     })
 
-    return { advance, abandon, fail, sweep } as const
+    return { advance, abandon, fail, stop, sweep } as const
   })
 }) {}

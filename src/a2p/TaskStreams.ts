@@ -1,8 +1,9 @@
 import type { StreamResponse } from "@a2a-js/sdk"
-import { Chunk, Effect, Option, Stream } from "effect"
+import { Chunk, Duration, Effect, Option, Schedule, Stream } from "effect"
 import { isTerminal, type Task } from "../domain/a2p/Task.ts"
 import { RateLimited } from "../domain/Errors.ts"
-import { CurrentPrincipal } from "../domain/Principal.ts"
+import { CurrentPrincipal, holds, type Principal } from "../domain/Principal.ts"
+import { Standing } from "../identity/Standing.ts"
 import { Settings } from "../platform/Settings.ts"
 import { TaskSignals } from "./TaskSignals.ts"
 import { TasksRepo } from "./TasksRepo.ts"
@@ -11,12 +12,16 @@ import { eventOf } from "./Wire.ts"
 /** So many events are read at a time. */
 const atOnce = 100
 
+/** So often it is looked whether who follows a task still may. */
+const standingEvery = Duration.seconds(5)
+
 /** What happens to tasks, as it is committed, on whichever node. */
 export class TaskStreams extends Effect.Service<TaskStreams>()("a2p/TaskStreams", {
-  dependencies: [TasksRepo.Default, TaskSignals.Default],
+  dependencies: [TasksRepo.Default, TaskSignals.Default, Standing.Default],
   effect: Effect.gen(function* () {
     const repo = yield* TasksRepo
     const signals = yield* TaskSignals
+    const standing = yield* Standing
     const { a2p } = yield* Settings
     const taken = new Map<string, number>()
 
@@ -69,6 +74,23 @@ export class TaskStreams extends Effect.Service<TaskStreams>()("a2p/TaskStreams"
         })
       )
 
-    return { place, after } as const
+    const mayFollow = (principal: Principal) =>
+      standing.now(principal).pipe(
+        Effect.map((now) => now !== undefined && holds(now, "a2p:use")),
+        // A database that is away for a moment takes nobody's rights.
+        Effect.catchAllDefect((defect) =>
+          Effect.as(Effect.logWarning("it could not be looked whether who follows a task still may", defect), true)
+        )
+      )
+
+    /** Waits until the principal may not follow tasks any more, which is seen some seconds later. */
+    const outlawed = (principal: Principal) =>
+      Effect.sleep(standingEvery).pipe(
+        Effect.zipRight(mayFollow(principal)),
+        Effect.repeat({ schedule: Schedule.forever, while: (may) => may }),
+        Effect.asVoid
+      )
+
+    return { place, after, outlawed } as const
   })
 }) {}

@@ -1,6 +1,6 @@
 import { SqlClient } from "@effect/sql"
 import { Effect, Schema } from "effect"
-import { Task, TaskEvent, type TaskState } from "../domain/a2p/Task.ts"
+import { isTerminal, Task, TaskEvent, type TaskState } from "../domain/a2p/Task.ts"
 import { A2pTaskId, type JobId } from "../domain/Ids.ts"
 import type { Keyset as Position } from "../domain/Page.ts"
 import { Principal } from "../domain/Principal.ts"
@@ -10,6 +10,7 @@ import { orDefect } from "../platform/SqlFailure.ts"
 
 type Json = Readonly<Record<string, unknown>>
 
+/** What a task's row is made of. */
 export interface NewTask {
   readonly id: A2pTaskId
   readonly principal: Principal
@@ -25,8 +26,6 @@ export interface NewTask {
   readonly status_message: Json | null
   readonly status_at: Date
   readonly history: ReadonlyArray<Json>
-  /** Until when the run within the request is believed to be alive; null: a durable job carries it out. */
-  readonly lease_until: Date | null
   readonly last_seq: number
 }
 
@@ -39,13 +38,24 @@ export interface TaskChange {
   readonly history: ReadonlyArray<Json>
   readonly job_id: JobId | null
   readonly last_seq: number
-  /** Undefined: as it is, while something runs. */
-  readonly lease_until: Date | undefined
+  /** So long a run that begins in this process is believed to be alive; undefined: as it is, while something runs. */
+  readonly lease_ms: number | undefined
 }
 
 /** Something is done for what is in such a state. */
 const runs = (state: TaskState) => state === "TASK_STATE_SUBMITTED" || state === "TASK_STATE_WORKING"
 
+/** A page of tasks is cut when those before hold so many bytes. */
+const pageBytes = 4 * 1024 * 1024
+
+/** What of its tasks a list is to hold. */
+interface Listed {
+  readonly limit: number
+  readonly history: boolean
+  readonly artifacts: boolean
+}
+
+/** What a list is narrowed to. */
 export interface TaskFilter {
   readonly context_id?: string | undefined
   readonly state?: TaskState | undefined
@@ -53,7 +63,7 @@ export interface TaskFilter {
   readonly status_from?: Date | undefined
 }
 
-const Positioned = Keyset.Positioned(Task.fields)
+const Row = Schema.Struct({ ...Keyset.Positioned(Task.fields).fields, found: Schema.Int })
 const Head = Schema.Struct({ id: A2pTaskId, last_seq: Schema.Int, state: Schema.String })
 const Count = Schema.Struct({ count: Schema.Int })
 const encodePrincipal = Schema.encodeSync(Principal)
@@ -62,8 +72,14 @@ const encodePrincipal = Schema.encodeSync(Principal)
 export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
   effect: Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
-    const columns = sql`id, org_id, user_id, agent_id, context_id, skill, input, principal, request_id, state,
+    const kept = sql`id, org_id, user_id, agent_id, context_id, skill, input, principal, request_id, state,
       status_message, status_at, history, artifacts, job_id, last_seq`
+    const columns = sql`${kept}, lease_until is not null as is_here`
+    /** By the database's clock, which it is compared with. */
+    const leaseEnd = ({ state, lease_ms }: Pick<TaskChange, "state" | "lease_ms">) => {
+      if (!runs(state)) return sql`null`
+      return lease_ms === undefined ? sql`lease_until` : sql`now() + ${`${lease_ms} milliseconds`}::interval`
+    }
     const ended = sql`state in ('TASK_STATE_COMPLETED', 'TASK_STATE_FAILED', 'TASK_STATE_CANCELED', 'TASK_STATE_REJECTED')`
     const ownerId = ({ user_id, agent_id }: Principal) => user_id ?? agent_id
 
@@ -105,11 +121,14 @@ export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
         })} returning ${columns}`
       )
 
-    /** The task that was made of the same message before, and the digest of what was asked then. */
+    /**
+     * The task that was made of the same message before, the digest of what was asked then, and whether
+     * this principal may see it.
+     */
     const sent = (principal: Principal, given_context_id: string, message_id: string) =>
       Rows.first(
-        Schema.Struct({ ...Task.fields, request_hash: Schema.String }),
-        sql`select ${columns}, request_hash from a2p_tasks
+        Schema.Struct({ ...Task.fields, request_hash: Schema.String, is_visible: Schema.Boolean }),
+        sql`select ${columns}, request_hash, coalesce((${visible(principal)}), false) as is_visible from a2p_tasks
           where ${owned(principal)} and given_context_id = ${given_context_id} and message_id = ${message_id}`
       )
 
@@ -122,7 +141,7 @@ export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
     /** The task as it is, which does not change until the transaction ends. */
     const lock = (id: A2pTaskId) => Rows.first(Task, sql`select ${columns} from a2p_tasks where id = ${id} for update`)
 
-    const change = (id: A2pTaskId, { status_message, artifacts, history, lease_until, ...set }: TaskChange) =>
+    const change = (id: A2pTaskId, { status_message, artifacts, history, lease_ms, ...set }: TaskChange) =>
       Rows.one(
         Task,
         sql`update a2p_tasks set ${sql.update({
@@ -130,9 +149,10 @@ export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
           status_message: status_message === null ? null : JSON.stringify(status_message),
           artifacts: JSON.stringify(artifacts),
           history: JSON.stringify(history),
-          ...(runs(set.state) ? (lease_until === undefined ? {} : { lease_until }) : { lease_until: null }),
+          // Nobody needs it any more.
+          ...(isTerminal(set.state) ? { input: null } : {}),
           updated_at: new Date()
-        })} where id = ${id} returning ${columns}`
+        })}, lease_until = ${leaseEnd({ state: set.state, lease_ms })} where id = ${id} returning ${columns}`
       )
 
     const insertEvents = (task_id: A2pTaskId, events: ReadonlyArray<TaskEvent>) =>
@@ -165,14 +185,33 @@ export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
         ...(status_from === undefined ? [] : [sql`status_at >= ${status_from}`])
       ])
 
-    /** Those that changed last first. */
-    const list = (principal: Principal, filter: TaskFilter, keyset: Position | undefined, limit: number) =>
+    /**
+     * Those that changed last first, with no more of each than is wanted: up to one more than the limit,
+     * and fewer where they are large. Each row says how many were `found` without regard to their size.
+     */
+    const list = (
+      principal: Principal,
+      filter: TaskFilter,
+      keyset: Position | undefined,
+      { limit, history, artifacts }: Listed
+    ) =>
       Rows.all(
-        Positioned,
-        sql`select ${columns}, ${Keyset.position_at(sql)} from (
-            select t.*, status_at as created_at from (select ${columns}, suite_ids, owner_id from a2p_tasks) t) t
-          where ${where(principal, filter)} and ${Keyset.after(sql, keyset)}
-          order by status_at desc, id desc limit ${limit + 1}`
+        Row,
+        sql`with page as (
+            select id, org_id, user_id, agent_id, context_id, skill, null::jsonb as input, principal, request_id, state,
+              status_message, status_at, job_id, last_seq, lease_until, created_at,
+              ${history ? sql`history` : sql`'[]'::jsonb`} as history,
+              ${artifacts ? sql`artifacts` : sql`'[]'::jsonb`} as artifacts
+            from (select ${kept}, lease_until, suite_ids, owner_id, status_at as created_at from a2p_tasks) t
+            where ${where(principal, filter)} and ${Keyset.after(sql, keyset)}
+            order by status_at desc, id desc limit ${limit + 1})
+          select ${columns}, ${Keyset.position_at(sql)}, found from (
+            select page.*, count(*) over ()::int as found,
+              sum(octet_length(history::text) + octet_length(artifacts::text) + octet_length(coalesce(status_message::text, '')))
+                over (order by status_at desc, id desc rows between unbounded preceding and 1 preceding) as bytes_before
+            from page) sized
+          where coalesce(bytes_before, 0) < ${pageBytes}
+          order by status_at desc, id desc`
       )
 
     const count = (principal: Principal, filter: TaskFilter) =>

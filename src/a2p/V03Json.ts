@@ -12,8 +12,8 @@ import {
   type TaskStatus,
   taskStateToJSON
 } from "@a2a-js/sdk"
-import { RequestMalformedError } from "@a2a-js/sdk/errors"
 import { isObject, type JsonObject } from "./Json.ts"
+import { decoded, malformed, pushConfig03, sending03Rest } from "./Shapes.ts"
 
 /*
  * What clients of A2A 0.3 send and get by its REST binding: the JSON of its protocol buffers, which
@@ -56,6 +56,7 @@ const ofStatus = ({ state, message, timestamp }: TaskStatus): JsonObject =>
 const ofArtifact = ({ artifactId, name, description, parts, metadata, extensions }: Artifact): JsonObject =>
   present({ artifactId, name, description, parts: parts.map(ofPart), metadata, extensions })
 
+/** A task, in the JSON of 0.3's REST binding. */
 export const ofTask = ({ id, contextId, status, artifacts, history, metadata }: Task): JsonObject =>
   present({
     id,
@@ -75,6 +76,7 @@ const final: ReadonlySet<TaskState> = new Set([
   TaskState.TASK_STATE_INPUT_REQUIRED
 ])
 
+/** An event of a stream, likewise. */
 export const ofEvent = ({ payload }: StreamResponse): JsonObject => {
   switch (payload?.$case) {
     case "task":
@@ -97,9 +99,11 @@ export const ofEvent = ({ payload }: StreamResponse): JsonObject => {
   }
 }
 
+/** The answer to a message, likewise. */
 export const ofAnswer = (answer: Message | Task): JsonObject =>
   "messageId" in answer ? { message: ofMessage(answer) } : { task: ofTask(answer) }
 
+/** A push configuration, likewise. */
 export const ofPushConfig = ({ id, taskId, url, token, authentication }: TaskPushNotificationConfig): JsonObject => ({
   name: `tasks/${taskId}/pushNotificationConfigs/${id}`,
   pushNotificationConfig: present({
@@ -114,9 +118,6 @@ export const ofPushConfig = ({ id, taskId, url, token, authentication }: TaskPus
       })
   })
 })
-
-const malformed = (field: string, text: string) =>
-  new RequestMalformedError({ message: `${field} ${text}`, metadata: { [field]: text } })
 
 const objectIn = (value: unknown, field: string): JsonObject => {
   if (isObject(value)) return value
@@ -139,6 +140,7 @@ const toMessage = (value: unknown): JsonObject => {
 
 /** A push configuration, or what stands for one inside of another object. */
 const toPushConfig = (value: unknown, taskId: string, field: string): JsonObject => {
+  pushConfig03(value, field)
   const { id, url, token, authentication } = objectIn(value, field)
   const schemes = isObject(authentication) ? authentication["schemes"] : undefined
   return {
@@ -167,7 +169,8 @@ const toConfiguration = (value: unknown): JsonObject | undefined => {
 /** The request of `message:send` and `message:stream`. */
 export const toSendRequest = (value: unknown): SendMessageRequest => {
   const { message, request, configuration, metadata } = objectIn(value, "the body")
-  return SendMessageRequestJson.fromJSON({
+  sending03Rest(value, "")
+  return decoded(SendMessageRequestJson.fromJSON, {
     message: toMessage(message ?? request),
     configuration: toConfiguration(configuration),
     metadata

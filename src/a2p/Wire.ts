@@ -25,8 +25,10 @@ const part = (content: NonNullable<Part["content"]>, mediaType: string): Part =>
   metadata: undefined
 })
 
+/** Something said to people. */
 export const textPart = (text: string): Part => part({ $case: "text", value: text }, "text/plain")
 
+/** Something told to programs. */
 export const dataPart = (data: Json): Part => part({ $case: "data", value: data }, "application/json")
 
 /** Where a message or an event belongs. */
@@ -62,6 +64,7 @@ interface Status {
 const status = ({ state, status_message, status_at }: Status) =>
   TaskStatus.fromJSON({ state, message: status_message ?? undefined, timestamp: status_at.toISOString() })
 
+/** The event that a task is in another state, or is further on in it. */
 export const statusEvent = ({ id, context_id }: Place, now: Status): Json =>
   json(
     StreamResponse.toJSON({
@@ -72,6 +75,7 @@ export const statusEvent = ({ id, context_id }: Place, now: Status): Json =>
     })
   )
 
+/** The event that a task has made something, which is whole. */
 export const artifactEvent = ({ id, context_id }: Place, artifact: Artifact): Json =>
   json(
     StreamResponse.toJSON({
@@ -82,15 +86,20 @@ export const artifactEvent = ({ id, context_id }: Place, artifact: Artifact): Js
     })
   )
 
+/** The event that there is a task: all of it, as it is then. */
 export const taskEvent = (task: Task): Json =>
   json(StreamResponse.toJSON({ payload: { $case: "task", value: taskOf(task) } }))
 
+/** An event of a row, as the SDK has it. */
 export const eventOf = (event: Json): StreamResponse => StreamResponse.fromJSON(event)
 
+/** An artifact, as rows keep it. */
 export const artifactJson = (artifact: Artifact): Json => json(Artifact.toJSON(artifact))
 
+/** A message, as rows keep it. */
 export const messageJson = (message: Message): Json => json(Message.toJSON(message))
 
+/** A message of a row, as the SDK has it. */
 export const messageOf = (message: Json): Message => Message.fromJSON(message)
 
 /** What of a task an answer is to hold. */

@@ -23,6 +23,8 @@ const encode = Schema.encodeSync(CreateExampleBatch)
 const hashOf = (wanted: CreateExampleBatch) =>
   new Bun.CryptoHasher("sha256").update(String(canonicalize(encode(wanted)))).digest("hex")
 
+const nameOf = ({ user_id, agent_id }: Principal) => `user/${user_id ?? agent_id}`
+
 /** Jobs that make examples of many sessions. */
 export class Batches extends Effect.Service<Batches>()("example/Batches", {
   dependencies: [BatchesRepo.Default, SourcesRepo.Default, Audit.Default],
@@ -84,7 +86,7 @@ export class Batches extends Effect.Service<Batches>()("example/Batches", {
             id,
             org_id: principal.org_id,
             suite_ids: principal.suite_ids,
-            principal: `user/${principal.user_id ?? principal.agent_id}`,
+            principal: nameOf(principal),
             idempotency_key: idempotency_key ?? null,
             request_hash: hashOf(payload),
             payload,
@@ -100,6 +102,16 @@ export class Batches extends Effect.Service<Batches>()("example/Batches", {
         }).pipe(sql.withTransaction, orDefect)
         yield* sharding.pollStorage
         return job
+      },
+      withPolicy(scope("examples:write"))
+    )
+
+    /** The job that the caller began with a key; undefined: none. */
+    const begunWith = Effect.fn("Batches.begunWith")(
+      function* (idempotency_key: string) {
+        const principal = yield* CurrentPrincipal
+        const found = yield* repo.withKey({ org_id: principal.org_id, principal: nameOf(principal), idempotency_key })
+        return found?.id
       },
       withPolicy(scope("examples:write"))
     )
@@ -125,6 +137,6 @@ export class Batches extends Effect.Service<Batches>()("example/Batches", {
       withPolicy(scope("examples:write"))
     )
 
-    return { create, get, cancel } as const
+    return { create, begunWith, get, cancel } as const
   })
 }) {}

@@ -79,7 +79,11 @@ export class BatchesRepo extends Effect.Service<BatchesRepo>()("example/BatchesR
         (row) => row?.id
       )
 
-    const withKey = ({ org_id, principal, idempotency_key }: NewBatch) =>
+    const withKey = ({
+      org_id,
+      principal,
+      idempotency_key
+    }: Pick<NewBatch, "org_id" | "principal" | "idempotency_key">) =>
       Rows.first(
         Schema.Struct({ id: JobId, request_hash: Schema.String }),
         sql`select id, request_hash from jobs

@@ -40,4 +40,5 @@ const sweeping = ClusterCron.make({
   skipIfOlderThan: Duration.minutes(10)
 })
 
+/** Long tasks, and the sweep of all: what a worker runs of A2P. */
 export const layer = Layer.merge(workflow, sweeping)

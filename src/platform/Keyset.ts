@@ -30,16 +30,17 @@ export const position_at = (sql: SqlClient.SqlClient): Statement.Fragment =>
 export const Positioned = <Fields extends Schema.Struct.Fields>(fields: Fields) =>
   Schema.Struct({ ...fields, position_at: Schema.Int })
 
-/** Cuts `limit + 1` rows into a page. */
+/** Cuts `limit + 1` rows into a page. Where fewer were read than there are, `more` says that others follow. */
 export const page = <A extends { readonly id: string; readonly position_at: number }>(
   rows: ReadonlyArray<A>,
-  limit: number
+  limit: number,
+  more = rows.length > limit
 ): { readonly items: ReadonlyArray<Omit<A, "position_at">>; readonly next_cursor: string | null } => {
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
   return {
     items: shown.map(({ position_at: _position_at, ...item }) => item),
-    next_cursor: rows.length > limit && last !== undefined ? encode({ at: last.position_at, id: last.id }) : null
+    next_cursor: more && last !== undefined ? encode({ at: last.position_at, id: last.id }) : null
   }
 }
 

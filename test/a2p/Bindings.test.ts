@@ -1,6 +1,6 @@
 import { TaskState } from "@a2a-js/sdk"
 import { expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
 import { a2aClient, message, text, ways } from "../support/A2aClient.ts"
 import { echoAgent } from "../support/EchoAgent.ts"
 import { eventually } from "../support/Eventually.ts"
@@ -217,6 +217,28 @@ it.scoped("REST tells what is wrong with a request by status and reason", () =>
   })
 )
 
+it.scoped("what is of another type than it has to be is told by its field", () =>
+  Effect.gen(function* () {
+    const { base_url } = yield* echoAgent()
+    const v03 = { "a2a-version": "0.3" }
+    const told = (body: unknown) => Effect.map(posted(base_url, rpc("SendMessage", body)), ({ json }) => json.error)
+    expect(yield* told({ message: { messageId: "m", role: "ROLE_USER", parts: [null] } })).toMatchObject({
+      code: -32602,
+      message: "message.parts[0] is no object"
+    })
+    const rest = (path: string, body: unknown) =>
+      asked(base_url, path, { method: "POST", headers: { "a2a-version": "" }, body: JSON.stringify(body) })
+    const raw = yield* rest("/message:send", { message: { messageId: "m", role: "ROLE_USER", parts: [{ raw: 5 }] } })
+    expect([raw.status, raw.json.error.message]).toEqual([400, "message.parts[0].raw is no string"])
+    const file = { message: { messageId: "m", role: "ROLE_USER", content: [{ file: { fileWithBytes: 5 } }] } }
+    const old = yield* rest("/v1/message:send", file)
+    expect([old.status, old.json.message]).toEqual([400, "message.content[0].file.fileWithBytes is no string"])
+    const config = { taskId: "x", pushNotificationConfig: { url: { toString: 1 } } }
+    const set = yield* posted(base_url, rpc("tasks/pushNotificationConfig/set", config), v03)
+    expect(set.json.error).toMatchObject({ code: -32602, message: "pushNotificationConfig.url is no string" })
+  })
+)
+
 it.scoped("what fails inside is told to nobody, and what is refused is refused as everywhere", () =>
   Effect.gen(function* () {
     const { base_url } = yield* echoAgent()
@@ -232,6 +254,31 @@ it.scoped("what fails inside is told to nobody, and what is refused is refused a
     expect((yield* asked(base_url, "/tasks/forbidden")).status).toBe(403)
   })
 )
+
+it.scoped("what fails within a stream is told to nobody, and is in the log", () => {
+  const logged: Array<string> = []
+  const logger = Logger.make(({ message, cause }) => logged.push(`${message} ${cause}`))
+  return Effect.gen(function* () {
+    const { base_url } = yield* echoAgent()
+    for (const [path, body] of [
+      ["/tasks/broken:subscribe", "{}"],
+      ["", JSON.stringify(rpc("SubscribeToTask", { id: "broken" }))]
+    ] as const) {
+      logged.length = 0
+      const text = yield* Effect.promise(async () =>
+        (await fetch(`${base_url}/a2p${path}`, { method: "POST", headers, body })).text()
+      )
+      expect(text).toContain("TASK_STATE_WORKING")
+      expect(text).toContain("the service failed; the request id is test")
+      expect(text).not.toContain("what nobody is to read")
+      const said = yield* eventually(
+        Effect.sync(() => logged.join()),
+        (all) => all !== ""
+      )
+      expect(said).toMatch(/a stream by A2P failed.*what nobody is to read/)
+    }
+  }).pipe(Effect.provide(Logger.replace(Logger.defaultLogger, logger)))
+})
 
 it.scoped("the agent card is for everybody, in the form that each version reads", () =>
   Effect.gen(function* () {

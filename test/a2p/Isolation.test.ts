@@ -136,6 +136,42 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("tasks",
     })
   )
 
+  it.effect("of a wider key are not given out by the id of their message", () =>
+    Effect.gen(function* () {
+      const owner = yield* organization()
+      const request = question()
+      const wide = yield* sent(person(owner), request)
+      const handler = yield* RequestHandler
+      const restricted = context(person(owner, { suite_ids: [Bun.randomUUIDv7()] }))
+      const { messageId = "" } = request.message ?? {}
+      const other = asking("check_access", { scope: "*" }, [], { messageId })
+      const told = "RequestMalformedError: message.messageId: was used before, with other content"
+      expect(yield* refusal(handler.sendMessage(request, restricted))).toBe(told)
+      expect(yield* refusal(handler.sendMessage(other, restricted))).toBe(told)
+      expect((yield* sent(person(owner), request)).id).toBe(wide.id)
+    })
+  )
+
+  it.effect("show what they came to only to who could have asked for it", () =>
+    Effect.gen(function* () {
+      const owner = yield* organization()
+      const handler = yield* RequestHandler
+      const { id } = yield* sent(person(owner), asking("find_examples", { q: "customer" }))
+      const read = (principal: Principal) =>
+        Effect.promise(async () => {
+          const got = await handler.getTask({ tenant: "", id }, context(principal))
+          const { tasks } = await handler.listTasks(listing({ includeArtifacts: true }), context(principal))
+          return [got.artifacts.length, tasks[0]?.artifacts.length]
+        })
+      expect(yield* read(person(owner))).toEqual([1, 1])
+      const narrow = person(owner, { scopes: ["a2p:use"] })
+      expect(yield* read(narrow)).toEqual([0, 0])
+      const needed = "Forbidden: the scope examples:read is needed"
+      expect(yield* refusal(all(handler.resubscribe({ tenant: "", id }, context(narrow))))).toBe(needed)
+      expect(yield* refusal(handler.createTaskPushNotificationConfig(config(id), context(narrow)))).toBe(needed)
+    })
+  )
+
   it.effect("need the scope a2p:use for everything, and that of the skill for what it does", () =>
     Effect.gen(function* () {
       const handler = yield* RequestHandler

@@ -1,18 +1,26 @@
 import { TaskState } from "@a2a-js/sdk"
+import { ServerCallContext } from "@a2a-js/sdk/server"
 import { expect, layer } from "@effect/vitest"
-import { Effect, Layer } from "effect"
+import { Effect, Exit, Fiber, Layer, Scope } from "effect"
+import { Caller } from "../../src/a2p/Caller.ts"
 import { RequestHandler } from "../../src/a2p/RequestHandler.ts"
 import { TaskRuns } from "../../src/a2p/TaskRuns.ts"
 import * as OnUpload from "../../src/example/OnUpload.ts"
+import { asOwner } from "../support/AsOwner.ts"
 import { eventually } from "../support/Eventually.ts"
 import { organization } from "../support/Organizations.ts"
 import { bareSuite, inputs } from "../support/Recorded.ts"
 import { TestServer } from "../support/TestServer.ts"
 import { call } from "../support/Uploading.ts"
 import {
+  all,
   answerOf,
   asking,
+  bytes,
   context,
+  data,
+  errorsOf,
+  line,
   listing,
   message,
   person,
@@ -23,6 +31,7 @@ import {
   text,
   url
 } from "./Calls.ts"
+import { node } from "./Nodes.ts"
 
 const question = (more: Parameters<typeof asking>[3] = {}) => asking("check_access", { scope: "a2p:use" }, [], more)
 
@@ -57,6 +66,33 @@ const files = Effect.gen(function* () {
     (listening) => Effect.promise(() => listening.stop(true))
   )
   return { address: `http://127.0.0.1:${server.port}`, slow }
+})
+
+/** A lock of the database's, which the end of a task waits for while somebody has it. */
+const key = 77_000_002
+
+/** Until the scope ends, no task is completed but after `open`. */
+const gated = Effect.gen(function* () {
+  const { sql } = yield* TestServer
+  yield* Effect.acquireRelease(
+    asOwner(
+      `create function wait_here() returns trigger language plpgsql as $$
+        begin perform pg_advisory_xact_lock(${key}); return new; end $$`,
+      `create trigger wait_here before update on a2p_tasks for each row
+        when (new.state = 'TASK_STATE_COMPLETED') execute function wait_here()`
+    ),
+    () => asOwner("drop trigger wait_here on a2p_tasks", "drop function wait_here")
+  )
+  const [taken, opened] = [yield* Effect.makeLatch(false), yield* Effect.makeLatch(false)]
+  const holding = sql`select pg_advisory_xact_lock(${key})`.pipe(
+    Effect.zipRight(taken.open),
+    Effect.zipRight(opened.await),
+    sql.withTransaction,
+    Effect.orDie
+  )
+  const holder = yield* Effect.forkScoped(holding)
+  yield* taken.await
+  return { open: Effect.zipRight(opened.open, Fiber.await(holder)) }
 })
 
 layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true })("a task's life", (it) => {
@@ -103,6 +139,38 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
     })
   )
 
+  it.scoped("is given where its events go only by a message that it takes", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const { principal, org_id } = yield* somebody
+      const handler = yield* RequestHandler
+      const { id: taskId } = yield* sent(principal, question())
+      const { configuration, ...request } = message([text("and?")], { taskId })
+      const config = {
+        tenant: "",
+        id: "mine",
+        taskId: "",
+        url: `${(yield* files).address}/push`,
+        token: "token",
+        authentication: undefined
+      }
+      const more = {
+        ...request,
+        configuration: configuration && { ...configuration, taskPushNotificationConfig: config }
+      }
+      const configs = Effect.orDie(
+        sql`select config_id from a2p_push_configs where org_id = ${org_id} and task_id = ${taskId}`
+      )
+      expect(yield* refusal(handler.sendMessage(more, context(principal)))).toContain("UnsupportedOperationError")
+      expect(yield* configs).toEqual([])
+      yield* Effect.orDie(
+        sql`update a2p_tasks set state = 'TASK_STATE_INPUT_REQUIRED', input = '{"scope":"*"}' where id = ${taskId}`
+      )
+      expect(stateOf(yield* sent(principal, more))).toBe("TASK_STATE_COMPLETED")
+      expect(yield* configs).toEqual([{ config_id: "mine" }])
+    })
+  )
+
   it.effect("is listed newest first, page by page, by context, state and time", () =>
     Effect.gen(function* () {
       const { principal } = yield* somebody
@@ -141,6 +209,62 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
     })
   )
 
+  it.effect("is listed on a page with no more than some megabytes of others", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const { principal, org_id } = yield* somebody
+      const handler = yield* RequestHandler
+      const ids: Array<string> = []
+      for (let count = 0; count < 4; count++) ids.unshift((yield* sent(principal, question())).id)
+      yield* Effect.orDie(
+        sql`update a2p_tasks set artifacts = jsonb_set(artifacts, '{0,description}', to_jsonb(repeat('x', 3000000)))
+          where org_id = ${org_id}`
+      )
+      const list = (more: Parameters<typeof listing>[0]) =>
+        Effect.promise(() => handler.listTasks(listing({ pageSize: 3, ...more }), context(principal)))
+      const first = yield* list({ includeArtifacts: true })
+      const second = yield* list({ includeArtifacts: true, pageToken: first.nextPageToken })
+      expect([first, second].map(({ tasks }) => tasks.map(({ id }) => id))).toEqual([ids.slice(0, 2), ids.slice(2)])
+      expect([first.totalSize, second.nextPageToken]).toEqual([4, ""])
+      const small = yield* list({})
+      expect(small.tasks.map(({ id }) => id)).toEqual(ids.slice(0, 3))
+      expect(small.nextPageToken).not.toBe("")
+    })
+  )
+
+  it.effect("keeps of a large message no more than it needs", () =>
+    Effect.gen(function* () {
+      const { sql } = yield* TestServer
+      const { principal, org_id } = yield* somebody
+      const handler = yield* RequestHandler
+      const large = "x".repeat(100_000)
+      const parts = [
+        data({ skill: "check_access", input: { scope: "*" } }),
+        text(large),
+        url("https://files.example/a")
+      ]
+      const refused = message([data({ skill: "make_coffee", input: { large } })])
+      const asked = message(parts.slice(0, 2))
+      const done = yield* sent(principal, asked)
+      expect(stateOf(done)).toBe("TASK_STATE_COMPLETED")
+      expect(done.history[0]?.parts.map(({ content }) => content?.$case)).toEqual(["data", "data"])
+      expect(done.history[0]?.parts[1]?.content?.value).toMatchObject({ left_out: 1 })
+      expect(stateOf(yield* sent(principal, refused))).toBe("TASK_STATE_REJECTED")
+      const files = yield* sent(principal, message(parts))
+      expect(files.history[0]?.parts[1]?.content).toEqual({ $case: "url", value: "https://files.example/a" })
+      const rows = yield* Effect.orDie(
+        sql`select t.input, max(octet_length(e.event::text)) < 10000 as is_small, octet_length(t.history::text) < 10000 as is_brief
+          from a2p_tasks t join a2p_task_events e on e.task_id = t.id where t.org_id = ${org_id} group by t.id`
+      )
+      expect(rows).toEqual(Array.from({ length: 3 }, () => ({ input: null, is_small: true, is_brief: true })))
+      // The whole of it is what a message is known by.
+      expect((yield* sent(principal, asked)).id).toBe(done.id)
+      const { messageId = "" } = asked.message ?? {}
+      const other = message([...parts.slice(0, 1), text(`${large}y`)], { messageId })
+      expect(yield* refusal(handler.sendMessage(other, context(principal)))).toContain("message.messageId")
+    })
+  )
+
   it.effect("tells of its history as much as is wanted", () =>
     Effect.gen(function* () {
       const { principal } = yield* somebody
@@ -174,7 +298,10 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
         "input_events.jsonl",
         "notes/first.txt"
       ])
-      const missing = yield* sent(principal, asking("ingest_session", { suite_id }, [url(`${address}/nothing`)]))
+      const missing = yield* sent(
+        principal,
+        asking("ingest_session", { suite_id }, [url(`${address}/nothing?key=secret`)])
+      )
       expect([stateOf(missing), saidOf(missing)]).toEqual(["TASK_STATE_FAILED", `${address}/nothing answers 404`])
       const inside = yield* sent(
         principal,
@@ -187,6 +314,9 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
         "TASK_STATE_REJECTED",
         "files.0.url: must be an http or https URL"
       ])
+      const mixed = [bytes(inputs, "input_events.jsonl"), url(`${address}/notes.txt`)]
+      const both = yield* sent(principal, asking("ingest_session", { suite_id }, mixed))
+      expect([stateOf(both), errorsOf(both).map(({ path }) => path)]).toEqual(["TASK_STATE_REJECTED", ["files"]])
     })
   )
 
@@ -245,6 +375,67 @@ layer(TestServer.layer({ A2P_MAX_OPEN_TASKS: "2" }), { excludeTestServices: true
         yield* Effect.promise(() => handler.cancelTask({ tenant: "", id, metadata: undefined }, context(principal)))
       }
       expect(stateOf(yield* sent(principal, question()))).toBe("TASK_STATE_COMPLETED")
+    })
+  )
+
+  it.effect("does not end with a moment in which the database was busy", () =>
+    Effect.gen(function* () {
+      const { principal } = yield* somebody
+      yield* asOwner(
+        "create sequence refusals",
+        `create function refuse_here() returns trigger language plpgsql security definer as $$
+          begin
+            if nextval('refusals') <= 2 then raise exception 'deadlock detected' using errcode = '40P01'; end if;
+            return new;
+          end $$`,
+        `create trigger refuse_here before update on a2p_tasks for each row
+          when (new.state = 'TASK_STATE_COMPLETED') execute function refuse_here()`
+      )
+      expect(stateOf(yield* sent(principal, question()))).toBe("TASK_STATE_COMPLETED")
+      yield* asOwner("drop trigger refuse_here on a2p_tasks", "drop function refuse_here", "drop sequence refusals")
+    })
+  )
+
+  it.scoped("is waited for by a shutdown while it runs, also after its request was answered", () =>
+    Effect.gen(function* () {
+      const { principal } = yield* somebody
+      const handler = yield* RequestHandler
+      const { open } = yield* gated
+      let held = 0
+      const hold = () => {
+        held += 1
+        return () => {
+          held -= 1
+        }
+      }
+      const user = new Caller(principal, { request_id: "test", ip: null }, undefined, hold)
+      const asked = new ServerCallContext({ user, requestedVersion: "1.0" })
+      const answer = yield* Effect.promise(() => handler.sendMessage(question({ at_once: true }), asked))
+      const { id } = Object(answer)
+      expect([stateOf(Object(answer)), held]).toEqual(["TASK_STATE_WORKING", 1])
+      const events = handler.resubscribe({ tenant: "", id }, asked)
+      yield* Effect.promise(() => events.next())
+      expect(held).toBe(2)
+      yield* open
+      expect((yield* Effect.promise(() => all(events))).map(line).at(-1)).toBe("TASK_STATE_COMPLETED")
+      const released = Effect.sync(() => held)
+      expect(yield* eventually(released, (count) => count === 0)).toBe(0)
+    })
+  )
+
+  it.scoped("ends with the process that is stopped while it runs, and says so", () =>
+    Effect.gen(function* () {
+      const { principal } = yield* somebody
+      const here = yield* RequestHandler
+      const { open } = yield* gated
+      const process = yield* Scope.make()
+      const there = yield* Scope.extend(node({ ROLE: "api" }), process)
+      const asked = question({ at_once: true })
+      const { id } = Object(yield* Effect.promise(() => there.sendMessage(asked, context(principal))))
+      yield* Scope.close(process, Exit.void)
+      const task = yield* Effect.promise(() => here.getTask({ tenant: "", id }, context(principal)))
+      expect([stateOf(task), saidOf(task)]).toEqual(["TASK_STATE_FAILED", expect.stringContaining("send it again")])
+      yield* open
     })
   )
 

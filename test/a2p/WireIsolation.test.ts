@@ -1,5 +1,6 @@
 import { expect, layer } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Runtime } from "effect"
+import fc from "fast-check"
 import { member, organization } from "../support/Organizations.ts"
 import { TestServer } from "../support/TestServer.ts"
 import { call } from "../support/Uploading.ts"
@@ -19,7 +20,7 @@ const compat = (taskId: string) => ({
   taskId,
   parts: [{ kind: "text", text: "more" }]
 })
-const config = { id: "mine", url: "http://127.0.0.1:65000/" }
+const config = { id: "mine", url: "http://127.0.0.1:65000/", token: "known" }
 
 const rpc = (version: string, method: string, params: object): Request20 => ({
   version,
@@ -96,6 +97,87 @@ const agent = (owner: { readonly api_key: string }) =>
     return { authorization: `Basic ${btoa(`${json["client_id"]}:${json["client_secret"]}`)}` }
   })
 
+const at = (value: unknown, [name, ...rest]: ReadonlyArray<string | number>, put: unknown): unknown => {
+  if (name === undefined) return put
+  const copy: Record<string | number, unknown> | Array<unknown> = Array.isArray(value)
+    ? [...value]
+    : { ...Object(value) }
+  return Object.assign(copy, { [name]: at(Object(value)[name], rest, put) })
+}
+
+/** Messages as each binding has them, whole: at any of their places something else can be put. */
+const whole = {
+  "1.0": {
+    message: {
+      messageId: "m",
+      contextId: "c",
+      role: "ROLE_USER",
+      parts: [{ text: "a" }, { raw: "YQ==", filename: "a" }, { url: "https://a.test" }, { data: {} }],
+      metadata: {},
+      extensions: [],
+      referenceTaskIds: []
+    },
+    configuration: {
+      historyLength: 1,
+      acceptedOutputModes: [],
+      returnImmediately: true,
+      taskPushNotificationConfig: { url: "http://127.0.0.1:65000/", token: "t", authentication: { scheme: "Bearer" } }
+    },
+    metadata: {}
+  },
+  "0.3": {
+    message: {
+      kind: "message",
+      messageId: "m",
+      contextId: "c",
+      role: "user",
+      parts: [
+        { kind: "text", text: "a" },
+        { kind: "file", file: { bytes: "YQ==", name: "a" } },
+        { kind: "file", file: { uri: "https://a.test" } },
+        { kind: "data", data: {} }
+      ],
+      metadata: {}
+    },
+    configuration: {
+      historyLength: 1,
+      blocking: false,
+      pushNotificationConfig: { url: "http://127.0.0.1:65000/", token: "t", authentication: { schemes: ["Bearer"] } }
+    },
+    metadata: {}
+  },
+  "0.3 REST": {
+    message: {
+      messageId: "m",
+      contextId: "c",
+      role: "ROLE_USER",
+      content: [
+        { text: "a" },
+        { file: { fileWithBytes: "YQ==" } },
+        { file: { fileWithUri: "https://a.test" } },
+        { data: { data: {} } }
+      ],
+      metadata: {}
+    },
+    configuration: {
+      historyLength: 1,
+      pushNotification: { url: "http://127.0.0.1:65000/", token: "t", authentication: { schemes: ["Bearer"] } }
+    },
+    metadata: {}
+  }
+}
+
+/** Every place within a value. */
+const places = (value: unknown): ReadonlyArray<ReadonlyArray<string | number>> =>
+  typeof value !== "object" || value === null
+    ? [[]]
+    : [[], ...Object.entries(value).flatMap(([name, one]) => places(one).map((rest) => [name, ...rest]))]
+
+const nasty = fc.oneof(
+  fc.jsonValue({ maxDepth: 2 }),
+  fc.constantFrom(null, 5, "", {}, [], [null], [5], { toString: 1 }, { length: -1 }, true, -1, 1.5)
+)
+
 layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("over the wire", (it) => {
   it.effect("a task of somebody else is answered as one that does not exist", () =>
     Effect.gen(function* () {
@@ -143,6 +225,33 @@ layer(TestServer.layer({ ROLE: "api" }), { excludeTestServices: true })("over th
       expect(yield* answered(mine, rpc("1.0", "GetTask", { id }))).toEqual(before)
       const configs = yield* answered(mine, rpc("1.0", "ListTaskPushNotificationConfigs", { taskId: id }))
       expect(JSON.parse(configs.text).result.configs).toHaveLength(1)
+    })
+  )
+
+  it.effect("nothing that a message holds is a fault of the service", () =>
+    Effect.gen(function* () {
+      const credentials = { "x-api-key": (yield* organization()).api_key }
+      const runtime = yield* Effect.runtime<TestServer>()
+      const posted = (version: string, path: string) => (body: object) => ({ version, method: "POST", path, body })
+      const ways = [
+        { form: whole["1.0"], ask: (body: object) => rpc("1.0", "SendMessage", body) },
+        { form: whole["0.3"], ask: (body: object) => rpc("0.3", "message/send", body) },
+        { form: whole["1.0"], ask: posted("1.0", "/message:send") },
+        { form: whole["0.3 REST"], ask: posted("0.3", "/v1/message:send") }
+      ]
+      for (const { form, ask } of ways) {
+        const fresh = () => at(form, ["message", "messageId"], crypto.randomUUID())
+        const good = yield* answered(credentials, ask(Object(fresh())))
+        expect(good.text).toMatch(/"task"/)
+        const all = fc.asyncProperty(fc.constantFrom(...places(form)), nasty, async (place, put) => {
+          const { status, text } = await Runtime.runPromise(runtime)(
+            answered(credentials, ask(Object(at(fresh(), place, put))))
+          )
+          expect(status, text).toBeLessThan(500)
+          expect(text).not.toContain("-32603")
+        })
+        yield* Effect.promise(() => fc.assert(all, { numRuns: 80 }))
+      }
     })
   )
 })

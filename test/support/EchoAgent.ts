@@ -1,4 +1,4 @@
-import { TaskState } from "@a2a-js/sdk"
+import { type StreamResponse, TaskState } from "@a2a-js/sdk"
 import {
   AgentEvent,
   type AgentExecutor,
@@ -80,6 +80,13 @@ class EchoExecutor implements AgentExecutor {
   }
 }
 
+const breaking = async function* (): AsyncGenerator<StreamResponse, void, undefined> {
+  const status = { state: TaskState.TASK_STATE_WORKING, message: undefined, timestamp: undefined }
+  const value = { id: "broken", contextId: "broken", status, artifacts: [], history: [], metadata: undefined }
+  yield { payload: { $case: "task", value } }
+  throw new Error("what nobody is to read")
+}
+
 const principal = Principal.make({
   org_id: OrganizationId.make(Bun.randomUUIDv7()),
   user_id: UserId.make(Bun.randomUUIDv7()),
@@ -93,7 +100,8 @@ const principal = Principal.make({
 
 /**
  * Test only: the bindings over the library's own handler and an executor of a few lines, on a port of
- * their own. `streams` counts those whose reader went away; the tasks `broken` and `forbidden` fail.
+ * their own. `streams` counts those whose reader went away; the tasks `broken` (a stream: after its first
+ * event) and `forbidden` fail.
  */
 export const echoAgent = (environment: Readonly<Record<string, string>> = {}) =>
   Effect.gen(function* () {
@@ -119,6 +127,7 @@ export const echoAgent = (environment: Readonly<Record<string, string>> = {}) =>
           streams.left += 1
         }
         if (user instanceof Caller) user.signal?.addEventListener("abort", left, { once: true })
+        if (params.id === "broken") return breaking()
         return library.resubscribe(params, context)
       }
     })

@@ -34,17 +34,23 @@ const { card, implement } = declare({
 
 export { card }
 
+/** The key is the task's own: begun again after a crash, it is the same job. */
+const keyOf = (id: string) => `a2p-${id}`
+
 /** A job as many others make it: its own durable workflow does the work, and it is looked at until it has ended. */
 export const createExamples = Effect.gen(function* () {
   const batches = yield* Batches
   const examples = yield* Examples
   return implement({
     isLong: () => true,
-    cancel: (id) => Effect.catchTag(Effect.asVoid(batches.cancel(id)), "JobState", () => Effect.void),
+    cancel: ({ id, job_id }) =>
+      Effect.gen(function* () {
+        const begun = job_id ?? (yield* batches.begunWith(keyOf(id)))
+        if (begun !== undefined) yield* batches.cancel(begun)
+      }).pipe(Effect.catchTag("JobState", () => Effect.void)),
     run: (payload, { id, job_id }) =>
       Effect.gen(function* () {
-        // The key is the task's own: begun again after a crash, it is the same job.
-        const job = job_id === null ? yield* batches.create(payload, `a2p-${id}`) : yield* batches.get(job_id)
+        const job = job_id === null ? yield* batches.create(payload, keyOf(id)) : yield* batches.get(job_id)
         const { total, done, examples: made } = job.progress
         switch (job.status) {
           case "PENDING":

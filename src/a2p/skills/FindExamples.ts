@@ -19,4 +19,5 @@ const { card, implement } = declare({
 
 export { card }
 
+/** Searches as the API does, on behalf of the caller. */
 export const findExamples = Effect.map(ExampleSearch, (search) => implement({ run: (query) => search.find(query) }))

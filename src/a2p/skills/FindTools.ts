@@ -27,6 +27,7 @@ const { card, implement } = declare({
 
 export { card }
 
+/** Discovers as the API does, tools alone, on behalf of the caller. */
 export const findTools = Effect.map(Discovery, (discovery) =>
   implement({
     run: ({ properties, ...query }) =>

@@ -3,6 +3,7 @@ import { Issue, UpstreamFailed, ValidationError } from "../../domain/Errors.ts"
 import { SessionId, SuiteId } from "../../domain/Ids.ts"
 import { Description, Format, Metadata, SessionStatus } from "../../domain/session/Session.ts"
 import { Egress, EgressFailed, EgressRefused } from "../../platform/Egress.ts"
+import { shown } from "../../platform/egress/Guard.ts"
 import { Settings } from "../../platform/Settings.ts"
 import { Uploads } from "../../session/Uploads.ts"
 import { formBody } from "../FormBody.ts"
@@ -30,24 +31,37 @@ const Output = Schema.Struct({
 
 const isWeb = (url: string) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)
 
+const hasUrl = ({ content }: FilePart) => "url" in content
+
+/** Bytes are there while their request runs, and what is read from a URL outlives that: one bundle has either. */
+const wrongIn = (files: ReadonlyArray<FilePart>): ReadonlyArray<Issue> => {
+  if (files.length === 0) {
+    return [new Issue({ path: "files", message: "at least one file part is needed, with its bytes (raw) or its url" })]
+  }
+  const isMixed = files.some(hasUrl) && !files.every(hasUrl)
+  return [
+    ...(isMixed
+      ? [new Issue({ path: "files", message: "must all be given by their bytes (raw), or all by their url" })]
+      : []),
+    ...files.flatMap(({ content }, at) =>
+      "url" in content && !isWeb(content.url)
+        ? [new Issue({ path: `files.${at}.url`, message: "must be an http or https URL" })]
+        : []
+    )
+  ]
+}
+
 const { card, implement } = declare({
   id: "ingest_session",
   name: "Ingest a session",
   description:
-    "Records a session: a bundle as one file part (an archive or a recording) or as several, by their bytes or by URL.",
+    "Records a session: a bundle as one file part (an archive or a recording) or as several, all by their bytes or all by URL.",
   tags: ["sessions", "upload"],
   examples: ['{"skill":"ingest_session","input":{"suite_id":"01980000-0000-7000-8000-0000000000aa"}}'],
   scopes: ["sessions:write"],
   input: Input,
   output: Output,
-  files: (files) =>
-    files.length === 0
-      ? [new Issue({ path: "files", message: "at least one file part is needed, with its bytes (raw) or its url" })]
-      : files.flatMap(({ content }, at) =>
-          "url" in content && !isWeb(content.url)
-            ? [new Issue({ path: `files.${at}.url`, message: "must be an http or https URL" })]
-            : []
-        )
+  files: wrongIn
 })
 
 export { card }
@@ -57,8 +71,6 @@ const fieldOf = (name: string, alone: boolean) => {
   if (alone) return "bundle"
   return name === "screenshots.zip" ? "screenshots" : "file"
 }
-
-const hasUrl = ({ content }: FilePart) => "url" in content
 
 /** Takes a bundle as an upload does, with the same checks; what is named by URL is read from there meanwhile. */
 export const ingestSession = Effect.gen(function* () {
@@ -96,7 +108,7 @@ export const ingestSession = Effect.gen(function* () {
           })
           if (response.status === 200 && response.body !== null) return response.body
           await response.body?.cancel()
-          failure = new UpstreamFailed({ detail: `${content.url} answers ${response.status}` })
+          failure = new UpstreamFailed({ detail: `${shown(new URL(content.url))} answers ${response.status}` })
           throw failure
         }
         const { content_type, body } = formBody(

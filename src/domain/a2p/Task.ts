@@ -50,6 +50,8 @@ export const Task = Schema.Struct({
   artifacts: Schema.Array(Json),
   /** The job that does its work, and is cancelled with it. */
   job_id: Schema.NullOr(JobId),
+  /** A process runs it now, which answers or has answered the request for it; false: a durable job, or nothing. */
+  is_here: Schema.Boolean,
   /** Of its newest event. */
   last_seq: Schema.Int
 })
@@ -59,6 +61,7 @@ export type Task = typeof Task.Type
 export const TaskEvent = Schema.Struct({ seq: Schema.Int, event: Json })
 export type TaskEvent = typeof TaskEvent.Type
 
+/** Said of a task that is not there, and of one that is not the caller's: nobody can tell which. */
 export const taskNotFound = (id: string) => new NotFound({ detail: `there is no task ${id}` })
 
 /** The message cannot be understood: no task was made of it. */
