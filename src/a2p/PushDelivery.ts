@@ -209,7 +209,7 @@ export class PushDelivery extends Effect.Service<PushDelivery>()("a2p/PushDelive
         for (const config of orphans) yield* FiberSet.run(under_way, tidied(config))
         if (claimed.length + orphans.length === 0) yield* configs.woken(EVERY_MS)
       })
-      yield* round.pipe(
+      return yield* round.pipe(
         Effect.catchAllCause((cause) =>
           Effect.zipRight(Effect.logWarning("what is to be pushed could not be read", cause), Effect.sleep(EVERY_MS))
         ),
