@@ -1,3 +1,5 @@
+import { isTooDeep } from "../platform/JsonDepth.ts"
+
 /** A JSON object whose fields are still to be looked at. */
 export interface JsonObject {
   readonly [name: string]: unknown
@@ -7,8 +9,9 @@ export interface JsonObject {
 export const isObject = (value: unknown): value is JsonObject =>
   typeof value === "object" && value !== null && !Array.isArray(value)
 
-/** The value of a JSON text; undefined where it is none. */
+/** The value of a JSON text; undefined where it is none, or nests deeper than anything that is taken. */
 export const parsed = (text: string): { readonly value: unknown } | undefined => {
+  if (isTooDeep(text)) return undefined
   try {
     return { value: JSON.parse(text) }
   } catch {

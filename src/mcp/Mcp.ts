@@ -11,11 +11,8 @@ import { guard } from "./transport/Guard.ts"
 import { isLoopback } from "./transport/Loopback.ts"
 import { makeTransport } from "./transport/Transport.ts"
 
-/** The failure itself as the reason of the rejection, and nothing about it. */
-const rejecting = async (effect: Effect.Effect<void, unknown>): Promise<void> => {
-  const done = await Effect.runPromise(Effect.either(effect))
-  if (Either.isLeft(done)) throw done.left
-}
+/** That the caller's limits are reached, on its way through the SDK; what they say is kept beside it. */
+const limited = Symbol("the limits of the caller are reached")
 
 /** A surface as the protocol on `/mcp`; its sessions end with the scope. */
 export const mcp = (surface: Surface) =>
@@ -60,16 +57,22 @@ export const mcp = (surface: Surface) =>
       name: "/mcp",
       paths: ["/mcp"],
       beforehand: ({ request }) => Effect.sync(() => refused(request)),
-      handle: ({ request, principal, info, charge, hold }) =>
-        Effect.tryPromise({
-          try: () =>
-            transport.handle(request, {
-              principal,
-              info,
-              hold,
-              charge: (messages) => rejecting(charge(messages))
-            }),
-          catch: (error) => error
-        })
+      handle: ({ request, principal, info, charge, hold }) => {
+        let refusal: Effect.Effect<never, unknown> = Effect.never
+        const charged = async (messages: number) => {
+          const done = await Runtime.runPromise(runtime)(Effect.either(charge(messages)))
+          if (Either.isRight(done)) return
+          refusal = Effect.fail(done.left)
+          throw limited
+        }
+        const answered = () =>
+          transport.handle(request, { principal, info, hold, charge: charged }).catch((error: unknown) => {
+            if (error === limited) return undefined
+            throw error
+          })
+        return Effect.flatMap(Effect.promise(answered), (answer) =>
+          answer === undefined ? refusal : Effect.succeed(answer)
+        )
+      }
     } satisfies Protocol
   })
