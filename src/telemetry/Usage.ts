@@ -1,5 +1,5 @@
 import { DateTime, Duration, Effect } from "effect"
-import { Issue, ValidationError } from "../domain/Errors.ts"
+import { BadRequest, Issue } from "../domain/Errors.ts"
 import { CurrentPrincipal, scope, withPolicy } from "../domain/Principal.ts"
 import type { UsageGrouping, UsageQuery, UsageReport } from "../domain/telemetry/Usage.ts"
 import { UsageRepo } from "./UsageRepo.ts"
@@ -17,7 +17,7 @@ const spans = (group_by: UsageGrouping) =>
 const earliest = DateTime.unsafeMake("0001-01-01T00:00:00Z")
 
 const invalid = (message: string) =>
-  new ValidationError({ detail: `from ${message}`, errors: [new Issue({ path: "from", message })] })
+  new BadRequest({ detail: `from ${message}`, errors: [new Issue({ path: "from", message })] })
 
 /** What an organization recorded and made of it, over time. */
 export class Usage extends Effect.Service<Usage>()("telemetry/Usage", {
@@ -36,7 +36,7 @@ export class Usage extends Effect.Service<Usage>()("telemetry/Usage", {
         const span = DateTime.distance(from, to)
         if (span < 0) return yield* invalid("must not be after to")
         if (span > Duration.toMillis(longest)) {
-          return yield* invalid(`must lie ${Duration.format(longest)} before to at most, by ${group_by}`)
+          return yield* invalid(`must lie at most ${Duration.format(longest)} before \`to\`, by ${group_by}`)
         }
         const range = { from: DateTime.toDate(from), to: DateTime.toDate(to) }
         const [totals, ...rest] = yield* repo.read(principal, group_by, range, maxGroups + 1)
