@@ -2,7 +2,7 @@ import { StreamResponse } from "@a2a-js/sdk"
 import { V03PushNotificationSerializer } from "@a2a-js/sdk/compat/v0_3/server"
 import { V1PushNotificationSerializer } from "@a2a-js/sdk/server"
 import { SqlClient } from "@effect/sql"
-import { Effect, FiberSet } from "effect"
+import { DateTime, Effect, FiberSet } from "effect"
 import { Webhook } from "standardwebhooks"
 import { holds } from "../domain/Principal.ts"
 import { Audit } from "../identity/Audit.ts"
@@ -22,6 +22,8 @@ const CONCURRENCY = 32
 
 /** How often a process looks for what others have queued. */
 const EVERY_MS = 500
+/** How long it is waited when the database did not answer that. */
+const AGAIN_MS = 5000
 
 /** For an answer; of a receiver that failed the last time less is waited for. */
 const TIMEOUT_MS = 15_000
@@ -132,7 +134,10 @@ export class PushDelivery extends Effect.Service<PushDelivery>()("a2p/PushDelive
         const secrets = yield* secretsOf.get(config)
         if (secrets === undefined) return { kind: "gone", reason: "its secrets are gone" } as const
         const { body, contentType } = yield* serialized(config, StreamResponse.fromJSON(event))
-        const headers = { "content-type": contentType, ...headersOf(config, secrets, seq, body, new Date()) }
+        const headers = {
+          "content-type": contentType,
+          ...headersOf(config, secrets, seq, body, yield* DateTime.nowAsDate)
+        }
         const response = yield* egress.request(
           config.url,
           { method: "POST", headers, body, redirect: "manual" },
@@ -211,7 +216,7 @@ export class PushDelivery extends Effect.Service<PushDelivery>()("a2p/PushDelive
       })
       return yield* round.pipe(
         Effect.catchAllCause((cause) =>
-          Effect.zipRight(Effect.logWarning("what is to be pushed could not be read", cause), Effect.sleep(EVERY_MS))
+          Effect.zipRight(Effect.logWarning("what is to be pushed could not be read", cause), Effect.sleep(AGAIN_MS))
         ),
         Effect.forever
       )

@@ -41,7 +41,7 @@ export class TaskLog extends Effect.Service<TaskLog>()("a2p/TaskLog", {
     /** After the transaction: who waits here is woken, and what is to be pushed goes out. */
     const wake = (id: A2pTaskId) => Effect.zipRight(signals.wake(id), configs.wake)
 
-    const applied = (task: Task, happenings: ReadonlyArray<Happening>, noted: Noted) => {
+    const applied = (task: Task, happenings: ReadonlyArray<Happening>, noted: Noted, now: Date) => {
       let { state, status_message, last_seq } = task
       let status_at = DateTime.toDate(task.status_at)
       const artifacts = [...task.artifacts]
@@ -60,7 +60,7 @@ export class TaskLog extends Effect.Service<TaskLog>()("a2p/TaskLog", {
           const { parts } = happening
           state = happening.state
           status_message = parts === undefined ? null : agentMessage(task, parts, newId.next())
-          status_at = new Date()
+          status_at = now
           events.push({ seq: last_seq, event: statusEvent(task, { state, status_message, status_at }) })
         }
       }
@@ -71,7 +71,7 @@ export class TaskLog extends Effect.Service<TaskLog>()("a2p/TaskLog", {
 
     const write = (task: Task, happenings: ReadonlyArray<Happening>, noted: Noted) =>
       Effect.gen(function* () {
-        const { events, change } = applied(task, happenings, noted)
+        const { events, change } = applied(task, happenings, noted, yield* DateTime.nowAsDate)
         const after = yield* repo.change(task.id, change)
         yield* record(after, events)
         return after

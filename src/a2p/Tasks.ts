@@ -3,7 +3,7 @@ import { Sharding } from "@effect/cluster"
 import { SqlClient } from "@effect/sql"
 import { WorkflowEngine } from "@effect/workflow/WorkflowEngine"
 import canonicalize from "canonicalize"
-import { Cause, Chunk, Duration, Effect, Schedule, Schema } from "effect"
+import { Cause, Chunk, DateTime, Duration, Effect, Schedule, Schema } from "effect"
 import {
   isTerminal,
   MessageMalformed,
@@ -235,7 +235,7 @@ export class Tasks extends Effect.Service<Tasks>()("a2p/Tasks", {
             input: choice._tag === "Chosen" ? choice.input : null,
             state: "TASK_STATE_SUBMITTED",
             status_message: null,
-            status_at: new Date(),
+            status_at: yield* DateTime.nowAsDate,
             history: [{ ...told, taskId: id, contextId: context_id }]
           },
           first,

@@ -150,9 +150,8 @@ export class TasksRepo extends Effect.Service<TasksRepo>()("a2p/TasksRepo", {
           artifacts: JSON.stringify(artifacts),
           history: JSON.stringify(history),
           // Nobody needs it any more.
-          ...(isTerminal(set.state) ? { input: null } : {}),
-          updated_at: new Date()
-        })}, lease_until = ${leaseEnd({ state: set.state, lease_ms })} where id = ${id} returning ${columns}`
+          ...(isTerminal(set.state) ? { input: null } : {})
+        })}, updated_at = now(), lease_until = ${leaseEnd({ state: set.state, lease_ms })} where id = ${id} returning ${columns}`
       )
 
     const insertEvents = (task_id: A2pTaskId, events: ReadonlyArray<TaskEvent>) =>

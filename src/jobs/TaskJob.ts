@@ -21,7 +21,9 @@ const workflow = TaskWorkflow.toLayer(({ task_id }) =>
       }
     })
     yield* Effect.catchTag(done, "StageFailed", ({ detail }) =>
-      Effect.ignore(stage("fail", Schema.Void, insisting(runs.fail(task_id, detail))))
+      Effect.catchTag(stage("fail", Schema.Void, insisting(runs.fail(task_id, detail))), "StageFailed", (failure) =>
+        Effect.logError(`task ${task_id} could not be ended: ${failure.detail}`)
+      )
     )
   })
 )

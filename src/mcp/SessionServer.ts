@@ -1,6 +1,5 @@
 import { Server } from "@modelcontextprotocol/sdk/server/index.js"
 import type { RequestHandlerExtra } from "@modelcontextprotocol/sdk/shared/protocol.js"
-import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js"
 import {
   CallToolRequestSchema,
   CompleteRequestSchema,
@@ -15,10 +14,10 @@ import {
   type ServerRequest
 } from "@modelcontextprotocol/sdk/types.js"
 import { AjvJsonSchemaValidator } from "@modelcontextprotocol/sdk/validation/ajv"
-import { Predicate, type Runtime } from "effect"
+import type { Runtime } from "effect"
 import { capabilities, type Handled, handlers, progressTo } from "./Handlers.ts"
 import type { ResourceLink, Surface, TextContent } from "./Surface.ts"
-import { callerOf } from "./transport/Caller.ts"
+import { callerOf, versionOf } from "./transport/Caller.ts"
 
 const handled = ({
   authInfo,
@@ -30,22 +29,6 @@ const handled = ({
   signal,
   progress: progressTo(_meta?.progressToken, (params) => sendNotification({ method: "notifications/progress", params }))
 })
-
-/** A server that knows which version of the protocol its client and it agreed on; its base keeps that to itself. */
-class VersionedServer extends Server {
-  /** Dates, which are ordered as texts are; empty before the client was answered. */
-  version = ""
-
-  override async connect(transport: Transport): Promise<void> {
-    const send = transport.send.bind(transport)
-    transport.send = (message, options) => {
-      if ("result" in message && Predicate.isString(message.result["protocolVersion"]))
-        this.version = message.result["protocolVersion"]
-      return send(message, options)
-    }
-    await super.connect(transport)
-  }
-}
 
 /** The first version that knows links in what tools answer: clients of those before refuse the whole answer. */
 const linksSince = "2025-06-18"
@@ -68,11 +51,11 @@ export const sessionServers = (surface: Surface, runtime: Runtime.Runtime<never>
   })
   return (): Server => {
     const { info, instructions } = surface
-    const server = new VersionedServer(info, { capabilities, instructions, jsonSchemaValidator })
+    const server = new Server(info, { capabilities, instructions, jsonSchemaValidator })
     server.setRequestHandler(ListToolsRequestSchema, answers.listTools)
     server.setRequestHandler(CallToolRequestSchema, async ({ params }, extra) => {
       const answer = await answers.callTool(params.name, params.arguments, handled(extra))
-      return server.version < linksSince ? { ...answer, content: answer.content.map(unlinked) } : answer
+      return versionOf(extra.authInfo) < linksSince ? { ...answer, content: answer.content.map(unlinked) } : answer
     })
     server.setRequestHandler(ListResourcesRequestSchema, ({ params }, extra) =>
       answers.listResources(params?.cursor, handled(extra))

@@ -16,15 +16,18 @@ interface CallerInfo {
   token: string
   clientId: string
   scopes: Array<string>
-  extra: { readonly caller: Caller }
+  extra: { readonly caller: Caller; readonly version: string }
 }
 
-/** No credential stands in it: it was checked before, and no handler needs it. */
-export const callerInfo = (caller: Caller): CallerInfo => ({
+/**
+ * No credential stands in it: it was checked before, and no handler needs it.
+ * @param version the version of the protocol that client and server agreed on
+ */
+export const callerInfo = (caller: Caller, version: string): CallerInfo => ({
   token: "",
   clientId: principalName(caller.principal),
   scopes: [...caller.principal.scopes],
-  extra: { caller }
+  extra: { caller, version }
 })
 
 /** The caller that `callerInfo` put there. */
@@ -34,6 +37,10 @@ export const callerOf = (info: { readonly extra?: Readonly<Record<string, unknow
   // Nobody else fills this field.
   return caller as Caller
 }
+
+/** The version that `callerInfo` put there: dates, which are ordered as texts are. */
+export const versionOf = (info: { readonly extra?: Readonly<Record<string, unknown>> } | undefined): string =>
+  String(info?.extra?.["version"])
 
 /** Whose the sessions are: one person or agent in one organization, with whichever of their credentials. */
 export const principalName = ({ org_id, agent_id, user_id, key_id }: Principal): string =>

@@ -187,7 +187,7 @@ export const makeSessions = ({ sessionServer, report, counted, ...limits }: Sess
     try {
       if (Array.isArray(message)) await caller.charge(message.length - 1)
       const response = await session.transport.handleRequest(request, {
-        authInfo: callerInfo(caller),
+        authInfo: callerInfo(caller, session.version),
         ...(message === undefined ? {} : { parsedBody: message })
       })
       // What is refused as a whole runs nothing.

@@ -3,7 +3,7 @@ import { Predicate } from "effect"
 import type { Caller } from "./Caller.ts"
 import { readMessage, refusal } from "./Messages.ts"
 import { makeSessions, type SessionsOptions } from "./Sessions.ts"
-import { makeStateless, type ServeStateless } from "./Stateless.ts"
+import { firstStateless, makeStateless, type ServeStateless } from "./Stateless.ts"
 import { watched } from "./Watched.ts"
 
 /** What the transport serves, and its bounds. */
@@ -12,8 +12,6 @@ export interface TransportOptions extends SessionsOptions {
   readonly statelessServer: ServeStateless
   readonly max_request_bytes: number
 }
-
-const firstStateless = "2026-07-28"
 
 /** Where there is no doubt what a message belongs to; all else is the SDK's to tell apart. */
 const plainEra = ({ headers }: Request, message: unknown): "session" | "stateless" | undefined => {
