@@ -3,8 +3,45 @@ import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js"
 interface Event {
   readonly stream: string
   readonly seq: number
-  readonly message: JSONRPCMessage
   readonly bytes: number
+  readonly forget: () => void
+  /** Undefined: forgotten. */
+  message: JSONRPCMessage | undefined
+}
+
+type Kept = Event & { readonly message: JSONRPCMessage }
+
+const isKept = (event: Event): event is Kept => event.message !== undefined
+
+/** Events, oldest first. What was forgotten is passed over, and taken out when it is the greater part. */
+const queue = () => {
+  let events: Array<Event> = []
+  let first = 0
+  let forgotten = 0
+  const kept = () => events.slice(first).filter(isKept)
+  return {
+    push: (event: Event) => {
+      if (forgotten > 100 && forgotten * 2 > events.length) {
+        events = kept()
+        first = 0
+        forgotten = 0
+      }
+      events.push(event)
+    },
+    /** The oldest that is kept. */
+    oldest: (): Event | undefined => {
+      let found = events[first]
+      while (found !== undefined && !isKept(found)) {
+        first += 1
+        found = events[first]
+      }
+      return found
+    },
+    noteForgotten: () => {
+      forgotten += 1
+    },
+    kept
+  } as const
 }
 
 const idOf = ({ stream, seq }: Event) => `${stream}~${seq}`
@@ -29,38 +66,45 @@ const weigh = (message: JSONRPCMessage) => JSON.stringify(message).length * 2 + 
  * of one session its own oldest are.
  */
 export const eventLog = (budget: { readonly total: number; readonly session: number }) => {
-  /** How each is forgotten, oldest first. */
-  const all = new Map<Event, () => void>()
+  const all = queue()
   let total = 0
 
   /** The events of a new session: what the SDK's transport keeps its events in. */
   const open = () => {
-    const own = new Set<Event>()
+    const own = queue()
     let bytes = 0
     let seq = 0
 
-    const forget = (event: Event) => {
-      if (!own.delete(event)) return
-      all.delete(event)
-      bytes -= event.bytes
-      total -= event.bytes
+    const made = (stream: string, message: JSONRPCMessage): Event => {
+      seq += 1
+      const event: Event = {
+        stream,
+        seq,
+        message,
+        bytes: weigh(message),
+        forget: () => {
+          if (event.message === undefined) return
+          event.message = undefined
+          own.noteForgotten()
+          all.noteForgotten()
+          bytes -= event.bytes
+          total -= event.bytes
+        }
+      }
+      return event
     }
 
     const storeEvent = async (stream: string, message: JSONRPCMessage): Promise<string> => {
-      seq += 1
-      const event: Event = { stream, seq, message, bytes: weigh(message) }
-      own.add(event)
-      all.set(event, () => forget(event))
+      const event = made(stream, message)
+      own.push(event)
+      all.push(event)
       bytes += event.bytes
       total += event.bytes
-      for (const old of own) {
-        if (bytes <= budget.session || old === event) break
-        forget(old)
-      }
-      for (const [old, forgotten] of all) {
-        if (total <= budget.total || old === event) break
-        forgotten()
-      }
+      // The newest stays, however large it is.
+      for (let old = own.oldest(); old !== undefined && old !== event && bytes > budget.session; old = own.oldest())
+        old.forget()
+      for (let old = all.oldest(); old !== undefined && old !== event && total > budget.total; old = all.oldest())
+        old.forget()
       return idOf(event)
     }
 
@@ -69,7 +113,7 @@ export const eventLog = (budget: { readonly total: number; readonly session: num
       { send }: { readonly send: (id: string, message: JSONRPCMessage) => Promise<void> }
     ): Promise<string> => {
       const last = parse(id)
-      for (const event of own) {
+      for (const event of own.kept()) {
         if (last === undefined || event.stream !== last.stream || event.seq <= last.seq) continue
         // A message without content only told the client an id to come back with.
         if ("jsonrpc" in event.message) await send(idOf(event), event.message)
@@ -77,7 +121,7 @@ export const eventLog = (budget: { readonly total: number; readonly session: num
       return last?.stream ?? ""
     }
 
-    const ofStream = (stream: string) => [...own].filter((event) => event.stream === stream)
+    const ofStream = (stream: string) => own.kept().filter((event) => event.stream === stream)
 
     /** The stream of an event; undefined where nothing of it is kept. */
     const streamOf = (id: string): string | undefined => {
@@ -101,7 +145,7 @@ export const eventLog = (budget: { readonly total: number; readonly session: num
       rest,
       replayEventsAfter,
       clear: () => {
-        for (const event of own) forget(event)
+        for (const event of own.kept()) event.forget()
       }
     } as const
   }
